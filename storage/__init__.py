@@ -1,0 +1,1 @@
+"""What is remembered: SQL only, for SQLite and PostgreSQL."""

@@ -1,0 +1,144 @@
+"""
+Facts, applied in the receiver's transaction whether or not a handler cares: what became of links
+and of messages, and who agreed to what. Late, doubled and reordered news change nothing final.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from handlers.event import Consent, Event, LinkOutcome, Receipt
+from handlers.events import ConsentFailed
+from handlers.people import comparable
+from storage import keys
+from storage.dialects import Transaction
+from storage.tables import micros
+
+# Receipt types by how far they say that the message came; the furthest stays.
+RANK = {
+    "message.queued": 1,
+    "message.switching_channel": 1,
+    "message.delivered": 2,
+    "notification.delivered": 2,
+    "event.delivered": 2,
+    "message.read": 3,
+    "message.failed": 4,
+    "notification.failed": 4,
+    "event.failed": 4,
+}
+
+# Link outcomes, and the status that each gives; only pending and matched links can change.
+LINK_STATUS = {
+    "link.matched": "matched",
+    "link.succeeded": "linked",
+    "link.failed": "failed",
+    "link.expired": "expired",
+}
+
+
+def concerns(event: Event) -> bool:
+    """Whether the event states anything that is kept beside it."""
+    return isinstance(event, LinkOutcome | Receipt | Consent)
+
+
+def apply(
+    tx: Transaction,
+    account: str,
+    event: Event,
+    user_key: bytes | None,
+    now: datetime,
+) -> int | None:
+    """Apply what one new event states; the id of the link that it is about, None if of none."""
+    match event:
+        case LinkOutcome() if user_key is not None:
+            return _settle_link(tx, account, event, user_key, now)
+        case Receipt() if event.type in RANK:
+            _note_receipt(tx, account, event, now)
+        case Consent() if not isinstance(event, ConsentFailed):
+            _note_consent(tx, account, event)
+    return None
+
+
+def _settle_link(
+    tx: Transaction,
+    account: str,
+    event: LinkOutcome,
+    user_key: bytes,
+    now: datetime,
+) -> int | None:
+    columns = "id, channel, platform, address, client_id, status"
+    rows = tx.known("link", columns, "user_key", [user_key])
+    fitting = sorted((row for row in rows if _fits(row, event)), key=lambda row: row[0])
+    if event.link is not None:
+        fitting = [row for row in rows if row[0] == event.link.id]
+    if not fitting:
+        return None
+    open_ = [row for row in fitting if row[5] in ("pending", "matched")]
+    if not open_:
+        return int(fitting[-1][0])
+    link_id = int(open_[0][0])
+    status = LINK_STATUS[event.type]
+    if getattr(event, "cancelled", False):
+        status = "cancelled"
+    error = event.error.message or event.error.code if event.error else None
+    tx.run(
+        "UPDATE link SET status = ?, error = ?, settled_at = ?, client_id = coalesce(?, client_id)"
+        " WHERE id = ?",
+        status,
+        error,
+        None if status == "matched" else micros(now),
+        event.client_id,
+        link_id,
+    )
+    return link_id
+
+
+def _fits(row: Any, event: LinkOutcome) -> bool:
+    """Whether the outcome can be of this link: the same client, or channel and address."""
+    _, channel, platform, address, client_id, _ = row
+    if event.client_id and client_id:
+        return bool(event.client_id == client_id)
+    if event.platform and platform != event.platform and channel != event.channel:
+        return False
+    if event.address and address:
+        return comparable(channel, event.address) == comparable(channel, address)
+    return True
+
+
+def _note_receipt(tx: Transaction, account: str, event: Receipt, now: datetime) -> None:
+    if event.reference and event.reference.startswith("hl-"):
+        _confirm(tx, event, now)
+    if event.message_id is None:
+        return
+    key = keys.digest("receipt", account, event.message_id)
+    there = tx.known("receipt", "status", "key", [key])
+    if there and RANK[there[0][0]] >= RANK[event.type]:
+        return
+    error = event.error.message or event.error.code if event.error else None
+    columns = "key, account, message_id, status, error, updated_at"
+    row = (key, account, event.message_id, event.type, error, micros(now))
+    tx.upsert("receipt", columns, [row], "key")
+
+
+def _confirm(tx: Transaction, event: Receipt, now: datetime) -> None:
+    """A receipt names an action of ours whose answer was lost: it was carried out."""
+    number = (event.reference or "").removeprefix("hl-")
+    if not (number.isascii() and number.isdigit()) or len(number) > 18:
+        return
+    action_id = int(number)
+    rows = tx.run("SELECT status FROM action WHERE id = ?", action_id).fetchall()
+    if rows and rows[0][0] == "uncertain":
+        tx.run(
+            "UPDATE action SET status = 'sent', message_id = ?, settled_at = ? WHERE id = ?",
+            event.message_id,
+            micros(now),
+            action_id,
+        )
+        tx.run("DELETE FROM job WHERE ref = ? AND queue = 2 AND state = 4", action_id)
+
+
+def _note_consent(tx: Transaction, account: str, event: Consent) -> None:
+    consent = "out" if event.type == "consent.opted_out" else "in"
+    for identity in event.identities:
+        key = keys.address(account, identity)
+        if key is not None:
+            tx.run("UPDATE identity SET consent = ? WHERE key = ?", consent, key)

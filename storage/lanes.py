@@ -1,0 +1,225 @@
+"""
+Lanes: the jobs of one person, one at a time and in order; many persons side by side.
+
+Only the head of a lane can be claimed, by a lease: a claim moves `due_at` to the lease's end, so a
+worker that dies gives its jobs back by doing nothing. The lease's end is also the receipt without
+which nobody can settle. Finishing deletes the job, so the cost of a claim depends neither on
+history nor on what waits.
+
+Whoever adds to a lane or finishes in it has locked it first (`Dialect.lock_lanes`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage.dialects import Transaction
+from storage.tables import JobState, Queue, micros, moment
+
+_COLUMNS = "id, queue, ref, account, lane, pos, state, due_at, attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """Work to add. lane None: no order. due_at in the future: scheduled, not in its lane before."""
+
+    queue: Queue
+    ref: int
+    account: str
+    lane: int | None
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that is ours until `lease`.
+
+    attempts: this one included, from 1. lost: whoever had it before let its lease run out, so
+    what came of that attempt is not known.
+    """
+
+    id: int
+    ref: int
+    account: str
+    lane: int | None
+    attempts: int
+    lease: datetime
+    lost: bool = False
+
+
+def add(tx: Transaction, jobs: Sequence[NewJob], now: datetime) -> None:
+    """Put jobs at the end of their lanes, in the order given. Their lanes are locked."""
+    if not jobs:
+        return
+    busy = _busy(tx, jobs)
+    rows = []
+    for job_id, job in zip(tx.ids("job", len(jobs)), jobs, strict=True):
+        state = _first_state(job, busy, now)
+        due, lane = micros(job.due_at), job.lane
+        rows.append((job_id, int(job.queue), job.ref, job.account, lane, job_id, state, due, 0))
+    tx.insert("job", _COLUMNS, rows)
+
+
+def _busy(tx: Transaction, jobs: Sequence[NewJob]) -> set[int]:
+    """Those lanes in which something is unfinished."""
+    lanes = sorted({job.lane for job in jobs if job.lane is not None})
+    rows = tx.run(
+        "SELECT lane FROM job WHERE state = 1 AND lane IN (SELECT value FROM numbers(?))"
+        " UNION SELECT lane FROM job WHERE state = 2 AND lane IN (SELECT value FROM numbers(?))",
+        lanes,
+        lanes,
+    )
+    return {row[0] for row in rows}
+
+
+def _first_state(job: NewJob, busy: set[int], now: datetime) -> int:
+    if job.lane is None:
+        return JobState.HEAD
+    if job.due_at > now:
+        return JobState.SCHEDULED
+    if job.lane in busy:
+        return JobState.WAITING
+    busy.add(job.lane)
+    return JobState.HEAD
+
+
+def claim(
+    tx: Transaction, queue: Queue, now: datetime, lease: timedelta, limit: int
+) -> list[Claim]:
+    """Up to `limit` jobs that have been due longest, at most one of each lane.
+
+    Two workers never get the same one: PostgreSQL skips locked rows, SQLite has one writer.
+    """
+    due = tx.run(
+        "SELECT id, ref, account, lane, attempts, lease FROM job WHERE state IN (1, 2)"
+        " AND queue = ? AND due_at <= ? ORDER BY due_at, id LIMIT ? FOR UPDATE SKIP LOCKED",
+        int(queue),
+        micros(now),
+        limit,
+    ).fetchall()
+    until = micros(now + lease)
+    if due:
+        tx.run(
+            "UPDATE job SET due_at = ?, lease = ?, attempts = attempts + 1"
+            " WHERE id IN (SELECT value FROM numbers(?))",
+            until,
+            until,
+            [row[0] for row in due],
+        )
+    return [
+        Claim(row[0], row[1], row[2], row[3], row[4] + 1, moment(until), row[5] is not None)
+        for row in due
+    ]
+
+
+def held(tx: Transaction, claims: Iterable[Claim]) -> set[int]:
+    """The ids of those claims that are still ours; their rows are locked from here on.
+
+    A lease that ran out and was taken by another worker is not: its work must not be settled.
+    """
+    wanted = {claim.id: micros(claim.lease) for claim in claims}
+    tail = "" if tx.alone else " FOR UPDATE"
+    rows = tx.run(
+        f"SELECT id, lease FROM job WHERE id IN (SELECT value FROM numbers(?)) ORDER BY id{tail}",
+        list(wanted),
+    )
+    return {row[0] for row in rows if row[1] == wanted[row[0]]}
+
+
+def finish(tx: Transaction, claims: Sequence[Claim], now: datetime) -> None:
+    """Delete jobs that are done, and let the next of each lane become its head."""
+    tx.run(
+        "DELETE FROM job WHERE id IN (SELECT value FROM numbers(?))",
+        [claim.id for claim in claims],
+    )
+    promote(tx, (claim.lane for claim in claims), now)
+
+
+def later(
+    tx: Transaction,
+    claim: Claim,
+    due_at: datetime,
+    error: str,
+    *,
+    counts: bool = True,
+) -> None:
+    """Give a job back until `due_at`; it keeps its place. counts False: the attempt was none."""
+    tx.run(
+        "UPDATE job SET due_at = ?, lease = NULL, error = ?, attempts = attempts - ? WHERE id = ?",
+        micros(due_at),
+        error,
+        0 if counts else 1,
+        claim.id,
+    )
+
+
+def bury(tx: Transaction, claim: Claim, error: str, now: datetime) -> None:
+    """Give up on a job: it waits for a human, and its lane goes on."""
+    tx.run(
+        "UPDATE job SET state = ?, lease = NULL, error = ?, due_at = ? WHERE id = ?",
+        int(JobState.DEAD),
+        error,
+        micros(now),
+        claim.id,
+    )
+    promote(tx, [claim.lane], now)
+
+
+def promote(tx: Transaction, lanes: Iterable[int | None], now: datetime) -> None:
+    """Let the first waiting job of each lane be its head, unless one is in flight there."""
+    named = sorted({lane for lane in lanes if lane is not None})
+    if named:
+        tx.run(
+            "UPDATE job SET state = 1, due_at = ? WHERE id IN ("
+            " SELECT (SELECT w.id FROM job w WHERE w.state = 0 AND w.lane = value"
+            "         ORDER BY w.pos LIMIT 1)"
+            " FROM numbers(?) WHERE NOT EXISTS"
+            " (SELECT 1 FROM job h WHERE h.state = 1 AND h.lane = value)"
+            " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.state = 2 AND j.lane = value))",
+            micros(now),
+            named,
+        )
+
+
+def scheduled(tx: Transaction, now: datetime, limit: int) -> list[Claim]:
+    """Jobs whose time has come and that are not in their lane yet."""
+    rows = tx.run(
+        "SELECT id, ref, account, lane, attempts, due_at FROM job WHERE state = 3 AND due_at <= ?"
+        " ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED",
+        micros(now),
+        limit,
+    )
+    return [Claim(r[0], r[1], r[2], r[3], r[4], moment(r[5])) for r in rows]
+
+
+def enter(tx: Transaction, jobs: Sequence[Claim], now: datetime) -> None:
+    """Put jobs (scheduled or dead ones) at the end of their lanes, which are locked."""
+    for job in jobs:
+        state = JobState.HEAD if job.lane is None else JobState.WAITING
+        pos = tx.ids("job", 1)[0]
+        tx.run(
+            "UPDATE job SET state = ?, pos = ?, due_at = ?, lease = NULL WHERE id = ?",
+            int(state),
+            max(pos, job.id),
+            micros(now),
+            job.id,
+        )
+    promote(tx, (job.lane for job in jobs), now)
+
+
+def join(tx: Transaction, old: int, new: int, now: datetime) -> None:
+    """Let the jobs of lane `old` go on in lane `new`, in the order in which they arrived.
+
+    What is in flight in either stays so; nothing waiting starts before both have ended. Both
+    lanes are locked.
+    """
+    heads = tx.run(
+        "SELECT id, lane, lease FROM job WHERE state = 1 AND lane IN (?, ?)", old, new
+    ).fetchall()
+    flying = {row[1]: row[0] for row in heads if row[2] is not None and row[2] > micros(now)}
+    tx.run("UPDATE job SET state = 0 WHERE state = 1 AND lane IN (?, ?)", old, new)
+    tx.run("UPDATE job SET lane = ? WHERE lane = ?", new, old)
+    for state, lane in ((JobState.HEAD, new), (JobState.JOINED, old)):
+        if lane in flying:
+            tx.run("UPDATE job SET state = ? WHERE id = ?", int(state), flying[lane])
+    promote(tx, [new], now)

@@ -1,0 +1,249 @@
+"""
+What handlers asked for: queued in the transaction that settles their event, sent in order for each
+person, and settled by what the provider answered.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from handlers import actions
+from handlers.actions import Action
+from handlers.events import Unknown
+from handlers.links import LinkRecord
+from handlers.people import ChannelIdentity, User, normalise
+from storage import keys, lanes, people
+from storage.dialects import Transaction
+from storage.lanes import Claim, NewJob
+from storage.tables import Queue, micros
+
+_ACTION = (
+    "id, dedup, account, event_id, handler, user_key, kind, body, status, link_id, attempts,"
+    " created_at"
+)
+_LINK = (
+    "id, account, user_key, channel, platform, address, confirmation, status, note, event_id,"
+    " requested_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAction:
+    """An action to queue.
+
+    account: of the event; an action that names an account of its own is sent by that one.
+    step:    its place among what the handler asked for, so that a re-run queues nothing twice.
+    key:     the handler's own word instead, which holds for this person whatever the event.
+    after:   not before this long from now; None: at once.
+    """
+
+    account: str
+    event_id: int | None
+    handler: str | None
+    step: int
+    user_key: bytes | None
+    action: Action
+    key: str | None = None
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An action to send now. user: None where it is for nobody known. sent_before: an earlier
+    attempt has no known outcome."""
+
+    claim: Claim
+    account: str
+    action: Action
+    user: User | None
+    user_key: bytes | None
+    identities: tuple[ChannelIdentity, ...]
+    link_id: int | None
+    event_id: int | None
+
+    @property
+    def reference(self) -> str:
+        """Our name for it at the provider."""
+        return f"hl-{self.claim.ref}"
+
+
+def add(
+    tx: Transaction,
+    new: Sequence[NewAction],
+    now: datetime,
+    link_expiry: timedelta,
+) -> int:
+    """Queue actions, each once whatever the number of runs; how many were new.
+
+    A link is recorded as pending, and its expiry set. The SEND lanes of the users are locked.
+    """
+    ids = tx.ids("action", len(new))
+    rows = {_dedup(item): (number, item) for number, item in zip(ids, new, strict=True)}
+    there = tx.known("action", "dedup", "dedup", rows)
+    for (known,) in there:
+        del rows[bytes(known)]
+    links = {n: link for n, item in rows.values() if (link := _link(n, item, now)) is not None}
+    tx.insert("link", _LINK, list(links.values()))
+    values = [_row(n, dedup, item, n in links, now) for dedup, (n, item) in rows.items()]
+    tx.insert("action", _ACTION, values)
+    jobs = [_job(n, item, now) for n, item in rows.values()]
+    jobs += [_expiry(n, item, now + link_expiry) for n, item in rows.values() if n in links]
+    lanes.add(tx, jobs, now)
+    return len(rows)
+
+
+def _dedup(item: NewAction) -> bytes:
+    if item.key is not None:
+        person = (item.user_key or b"").hex()
+        return keys.digest("action by key", item.account, person, item.handler or "", item.key)
+    return keys.digest("action", str(item.event_id), item.handler or "", str(item.step))
+
+
+def _sender(item: NewAction) -> str:
+    action = item.action
+    return action.account if isinstance(action, actions.StartAvaamo) else item.account
+
+
+def _row(n: int, dedup: bytes, item: NewAction, links: bool, now: datetime) -> tuple[object, ...]:
+    body = actions.to_json(item.action)
+    link_id = n if links else None
+    kind = item.action.kind
+    return (
+        n,
+        dedup,
+        _sender(item),
+        item.event_id,
+        item.handler,
+        item.user_key,
+        kind,
+        body,
+        "queued",
+        link_id,
+        0,
+        micros(now),
+    )
+
+
+def _link(n: int, item: NewAction, now: datetime) -> tuple[object, ...] | None:
+    """The row of a link, which has the number of its action."""
+    match item.action:
+        case actions.Link(target=target, confirmation=how, note=note):
+            channel, address = target.channel, target.address
+            platform, confirmation = str(target.platform), str(how.type)
+        case actions.AddIdentity(channel=channel, identity=address, note=note):
+            platform, confirmation = channel, "none"
+        case _:
+            return None
+    return (
+        n,
+        item.account,
+        item.user_key,
+        channel,
+        platform,
+        normalise("sms" if channel == "messenger" else channel, address),
+        confirmation,
+        "pending",
+        json.dumps(note),
+        item.event_id,
+        micros(now),
+    )
+
+
+def _job(n: int, item: NewAction, now: datetime) -> NewJob:
+    lane = keys.lane(Queue.SEND, item.user_key)
+    return NewJob(Queue.SEND, n, _sender(item), lane, now + (item.after or timedelta()))
+
+
+def _expiry(n: int, item: NewAction, when: datetime) -> NewJob:
+    return NewJob(Queue.EXPIRE, n, item.account, None, when + (item.after or timedelta()))
+
+
+def load(tx: Transaction, claims: Sequence[Claim]) -> list[Outgoing]:
+    """What the claimed jobs are to send, and to whom."""
+    columns = "id, account, user_key, body, link_id, event_id"
+    rows = {
+        row[0]: row for row in tx.known("action", columns, "id", [claim.ref for claim in claims])
+    }
+    user_keys = {bytes(row[2]) for row in rows.values() if row[2] is not None}
+    users = {
+        bytes(row[0]): User(row[1], row[2])
+        for row in tx.known("app_user", "key, id, external_id", "key", user_keys)
+    }
+    identities = people.identities(tx, user_keys)
+    found = []
+    for claim in claims:
+        if claim.ref in rows:
+            _, account, key, body, link_id, event_id = rows[claim.ref]
+            key = None if key is None else bytes(key)
+            known = tuple(identities.get(key, ())) if key else ()
+            user = users.get(key) if key else None
+            action = actions.from_json(body)
+            found.append(Outgoing(claim, account, action, user, key, known, link_id, event_id))
+    return found
+
+
+def note(
+    tx: Transaction,
+    action_id: int,
+    status: str,
+    now: datetime,
+    *,
+    message_id: str | None = None,
+    error: str | None = None,
+    attempts: int,
+) -> None:
+    """Write what became of one attempt: status "sent", "queued", "uncertain" or "dead"."""
+    tx.run(
+        "UPDATE action SET status = ?, message_id = ?, error = ?, attempts = ?, settled_at = ?"
+        " WHERE id = ?",
+        status,
+        message_id,
+        error,
+        attempts,
+        None if status == "queued" else micros(now),
+        action_id,
+    )
+
+
+def learn(
+    tx: Transaction,
+    account: str,
+    user: User,
+    identities: Sequence[ChannelIdentity],
+    now: datetime,
+) -> None:
+    """Keep what a provider's answer proves of a user."""
+    seen = Unknown(id="", user=user, identities=tuple(identities))
+    known = people.People(tx)
+    known.resolve([(account, seen)])
+    known.load([(account, seen)])
+    known.see(account, seen, None, now)
+    known.flush()
+
+
+def link_record(
+    link_id: int, channel: str, platform: str, address: str | None, now: datetime | None
+) -> LinkRecord:
+    """What an event made here says of its link; the rest is read when a handler runs."""
+    return LinkRecord(link_id, channel, platform, address, "pending", requested_at=now)
+
+
+def client_of_link(tx: Transaction, link_id: int, client_id: str) -> None:
+    """Remember by which client the provider will speak of a link."""
+    tx.run("UPDATE link SET client_id = ? WHERE id = ?", client_id, link_id)
+
+
+def open_links(tx: Transaction, link_ids: Sequence[int]) -> list[Any]:
+    """(id, account, user id, channel, platform, address, note) of those that have no outcome."""
+    return [
+        row
+        for row in tx.run(
+            "SELECT link.id, link.account, app_user.id, link.channel, link.platform, link.address,"
+            " link.note FROM link JOIN app_user ON app_user.key = link.user_key"
+            " WHERE link.id IN (SELECT value FROM numbers(?))"
+            " AND link.status IN ('pending', 'matched')",
+            list(link_ids),
+        )
+    ]

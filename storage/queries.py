@@ -1,0 +1,301 @@
+"""What people look at: events, users, links, and what waits for a human. Newest first."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from handlers.people import ChannelIdentity
+from storage import keys, people
+from storage.dialects import Transaction
+from storage.tables import Queue, micros, moment
+
+PAGE = 500  # rows read at a time, so that a listing of everything needs no memory
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows; None or empty: all. limit 0: all of them. status of an event: pending, done,
+    dead or unparsed."""
+
+    account: str | None = None
+    type: str | None = None
+    status: str | None = None
+    user: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    ids: Sequence[int] = ()
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event as listed. body: None where retention has taken it; internal: made here."""
+
+    id: int
+    account: str
+    type: str
+    trigger: str | None
+    key: str
+    user: str | None
+    channel: str | None
+    message_id: str | None
+    occurred_at: datetime | None
+    received_at: datetime
+    position: int
+    body: bytes | None
+    internal: bool
+    error: str | None
+    status: str
+    attempts: int
+
+
+_STATUS = (
+    "CASE WHEN e.type = 'unparsed' THEN 'unparsed' WHEN j.id IS NULL THEN 'done'"
+    " WHEN j.state = 4 THEN 'dead' ELSE 'pending' END"
+)
+_EVENTS = (
+    "SELECT e.id, e.account, e.type, e.trigger, e.key, u.id, e.channel, e.message_id,"
+    " e.occurred_at, e.received_at, e.position, w.body, w.internal, coalesce(j.error, w.error),"
+    f" {_STATUS}, coalesce(j.attempts,"
+    " (SELECT max(r.attempts) FROM run r WHERE r.event_id = e.id), 0)"
+    " FROM event e LEFT JOIN webhook w ON w.id = e.webhook_id"
+    " LEFT JOIN job j ON j.ref = e.id AND j.queue = 1"
+    " LEFT JOIN app_user u ON u.key = e.user_key"
+)
+
+
+@dataclass(slots=True)
+class _Where:
+    """Conditions and their values, in step."""
+
+    conditions: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def add(self, condition: str, *values: Any) -> None:
+        self.conditions.append(condition)
+        self.values += values
+
+    def sql(self) -> str:
+        return f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
+
+
+def events(tx: Transaction, wanted: Filter) -> Iterator[EventRow]:
+    """The events that fit, newest first."""
+    where = _event_conditions(tx, wanted)
+    left, before = wanted.limit or None, None
+    while left is None or left > 0:
+        page = PAGE if left is None else min(PAGE, left)
+        rows = _page(tx, where, before, page)
+        yield from rows
+        if len(rows) < page:
+            return
+        before = rows[-1].id
+        left = None if left is None else left - len(rows)
+
+
+def _page(tx: Transaction, where: _Where, before: int | None, size: int) -> list[EventRow]:
+    here = _Where(list(where.conditions), list(where.values))
+    if before is not None:
+        here.add("e.id < ?", before)
+    sql = f"{_EVENTS}{here.sql()} ORDER BY e.id DESC LIMIT ?"
+    return [_event_row(row) for row in tx.run(sql, *here.values, size)]
+
+
+def _event_conditions(tx: Transaction, wanted: Filter) -> _Where:
+    where = _Where()
+    for column, value in (("account", wanted.account), ("type", wanted.type)):
+        if value is not None:
+            where.add(f"e.{column} = ?", value)
+    if wanted.status is not None:
+        where.add(f"{_STATUS} = ?", wanted.status)
+    if wanted.since is not None:
+        where.add("e.received_at >= ?", micros(wanted.since))
+    if wanted.until is not None:
+        where.add("e.received_at < ?", micros(wanted.until))
+    if wanted.ids:
+        where.add("e.id IN (SELECT value FROM numbers(?))", list(wanted.ids))
+    if wanted.user is not None:
+        found = _names(tx, wanted.user, wanted.account)
+        marks = ",".join("?" * len(found)) or "NULL"
+        where.add(f"e.user_key IN ({marks})", *found)
+    return where
+
+
+def _event_row(row: Any) -> EventRow:
+    values = list(row)
+    values[8] = None if row[8] is None else moment(row[8])
+    values[9] = moment(row[9])
+    values[11] = None if row[11] is None else bytes(row[11])
+    values[12] = bool(row[12])
+    return EventRow(*values)
+
+
+def _names(tx: Transaction, user: str, account: str | None) -> list[bytes]:
+    """The keys of a user and of all its aliases, by the provider's id or by the business's own."""
+    sql = "SELECT key, merged_into FROM app_user WHERE (id = ? OR external_id = ?)"
+    values: list[Any] = [user, user]
+    if account is not None:
+        sql += " AND account = ?"
+        values.append(account)
+    found: list[bytes] = []
+    for key, merged in tx.run(sql, *values).fetchall():
+        survivor = bytes(merged or key)
+        found.append(survivor)
+        aliases = tx.run("SELECT key FROM app_user WHERE merged_into = ?", survivor)
+        found += [bytes(row[0]) for row in aliases]
+    return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A person as listed. aliases: ids that mean the same person since a merge."""
+
+    id: str
+    account: str
+    external_id: str | None
+    created_at: datetime
+    aliases: tuple[str, ...]
+    identities: tuple[ChannelIdentity, ...]
+
+
+def users(
+    tx: Transaction, account: str | None = None, user: str | None = None, limit: int = 50
+) -> list[UserRow]:
+    """People, the latest first seen first; `user` is an id, an external id or an alias."""
+    where = _Where()
+    where.add("merged_into IS NULL")
+    if account is not None:
+        where.add("account = ?", account)
+    if user is not None:
+        found = _names(tx, user, account)
+        marks = ",".join("?" * len(found)) or "NULL"
+        where.add(f"key IN ({marks})", *found)
+    sql = (
+        "SELECT key, id, account, external_id, created_at FROM app_user"
+        f"{where.sql()} ORDER BY created_at DESC, id"
+    )
+    rows = tx.run(sql + (" LIMIT ?" if limit else ""), *where.values, *([limit] if limit else []))
+    listed = rows.fetchall()
+    found_keys = [bytes(row[0]) for row in listed]
+    known = people.identities(tx, found_keys)
+    aliases: dict[bytes, list[str]] = {}
+    for row in tx.known("app_user", "merged_into, id", "merged_into", found_keys):
+        aliases.setdefault(bytes(row[0]), []).append(row[1])
+    return [
+        UserRow(
+            row[1],
+            row[2],
+            row[3],
+            moment(row[4]),
+            tuple(sorted(aliases.get(bytes(row[0]), ()))),
+            tuple(known.get(bytes(row[0]), ())),
+        )
+        for row in listed
+    ]
+
+
+def links(tx: Transaction, account: str | None, status: str | None, limit: int) -> list[Any]:
+    """Links that were asked for: dicts with what is known of each."""
+    where = _Where()
+    for column, value in (("l.account", account), ("l.status", status)):
+        if value is not None:
+            where.add(f"{column} = ?", value)
+    sql = (
+        "SELECT l.id, l.account, u.id, l.channel, l.platform, l.address, l.status, l.confirmation,"
+        " l.note, l.error, l.requested_at, l.settled_at FROM link l"
+        f" LEFT JOIN app_user u ON u.key = l.user_key{where.sql()} ORDER BY l.id DESC"
+    )
+    names = (
+        "id account user channel platform address status confirmation note error requested_at"
+        " settled_at"
+    )
+    found = _dicts(tx, sql, where.values, limit, names)
+    for row in found:
+        row["note"] = json.loads(row["note"])
+    return found
+
+
+def outbox(
+    tx: Transaction, account: str | None, statuses: Sequence[str], limit: int
+) -> list[dict[str, Any]]:
+    """Actions: dicts with what became of each; `delivery` is the furthest receipt, or None."""
+    where = _Where()
+    if account is not None:
+        where.add("a.account = ?", account)
+    if statuses:
+        where.add(f"a.status IN ({','.join('?' * len(statuses))})", *statuses)
+    sql = (
+        "SELECT a.id, a.account, u.id, a.kind, a.status, a.attempts, a.event_id, a.handler,"
+        " a.message_id, a.error, a.created_at, a.settled_at, j.due_at FROM action a"
+        " LEFT JOIN app_user u ON u.key = a.user_key"
+        f" LEFT JOIN job j ON j.ref = a.id AND j.queue = 2{where.sql()} ORDER BY a.id DESC"
+    )
+    names = (
+        "id account user kind status attempts event handler message_id error created_at"
+        " settled_at due_at"
+    )
+    found = _dicts(tx, sql, where.values, limit, names)
+    wanted = {
+        keys.digest("receipt", row["account"], row["message_id"]): row
+        for row in found
+        if row["message_id"]
+    }
+    for row in found:
+        row["delivery"] = None
+    for key, status in tx.known("receipt", "key, status", "key", wanted):
+        wanted[bytes(key)]["delivery"] = status.split(".")[-1]
+    return found
+
+
+def _dicts(
+    tx: Transaction, sql: str, values: Sequence[Any], limit: int, names: str
+) -> list[dict[str, Any]]:
+    rows = tx.run(sql + (" LIMIT ?" if limit else ""), *values, *([limit] if limit else []))
+    found = [dict(zip(names.split(), row, strict=True)) for row in rows]
+    for row in found:
+        for name in ("requested_at", "settled_at", "created_at", "due_at"):
+            if row.get(name) is not None:
+                row[name] = moment(row[name])
+    return found
+
+
+def runs(tx: Transaction, event_id: int) -> list[dict[str, Any]]:
+    """What each handler made of one event."""
+    sql = (
+        "SELECT handler, attempts, outcome, duration, error, finished_at FROM run"
+        " WHERE event_id = ? ORDER BY finished_at"
+    )
+    names = ["handler", "attempts", "outcome", "duration_us", "error", "finished_at"]
+    found = [dict(zip(names, row, strict=True)) for row in tx.run(sql, event_id)]
+    for row in found:
+        row["finished_at"] = moment(row["finished_at"])
+    return found
+
+
+def actions_of(tx: Transaction, event_id: int) -> list[dict[str, Any]]:
+    """What was asked for because of one event, in order."""
+    sql = (
+        "SELECT id, account, kind, status, attempts, message_id, error, created_at, settled_at"
+        " FROM action WHERE event_id = ? ORDER BY id"
+    )
+    names = "id account kind status attempts message_id error created_at settled_at"
+    return _dicts(tx, sql, [event_id], 0, names)
+
+
+def counts(tx: Transaction) -> dict[str, int]:
+    """Unfinished work: dispatch and send, and how much of either is dead."""
+    found = {"dispatch": 0, "send": 0, "dead_events": 0, "dead_actions": 0}
+    sql = "SELECT queue, state = 4, count(*) FROM job GROUP BY queue, state = 4"
+    for queue, dead, count in tx.run(sql):
+        if queue == Queue.EXPIRE:
+            continue
+        first = queue == Queue.DISPATCH
+        name = (
+            ("dead_events" if dead else "dispatch")
+            if first
+            else ("dead_actions" if dead else "send")
+        )
+        found[name] += count
+    return found

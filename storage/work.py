@@ -1,0 +1,235 @@
+"""
+Events to handle: claimed with all that a handler may know, settled with all that it asked for.
+
+One transaction settles many events and claims the next ones, so an idle worker costs nothing and a
+busy one commits rarely.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from handlers.links import LinkRecord
+from handlers.people import ChannelIdentity
+from storage import keys, lanes, outbox, people
+from storage.dialects import Transaction
+from storage.lanes import Claim
+from storage.outbox import NewAction
+from storage.tables import Queue, micros, moment
+
+_RUN = "event_id, handler, attempts, outcome, duration, error, finished_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One event to handle.
+
+    body:     the webhook's bytes, to be parsed again; None once retention has taken them.
+    internal: they are in `handlers.codec`'s form.
+    key:      the event's dedup key, by which it is found among those of the body.
+    link:     the one that the event is about; links: all that were asked for, for its user.
+    done:     the handlers that have succeeded for it already.
+    """
+
+    claim: Claim
+    account: str
+    body: bytes | None
+    internal: bool
+    position: int
+    key: str
+    user_key: bytes | None
+    link: LinkRecord | None
+    links: tuple[LinkRecord, ...]
+    identities: tuple[ChannelIdentity, ...]
+    states: Mapping[str, Any]
+    done: frozenset[str]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerRun:
+    """outcome: "done", "failed" or "dropped". duration: of this attempt."""
+
+    handler: str
+    outcome: str
+    duration: timedelta
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Again at `due_at`. counts: whether this was one of the limited attempts."""
+
+    due_at: datetime
+    error: str
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Given up."""
+
+    error: str
+
+
+Verdict = Done | Later | Dead
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one event: actions as (handler, key, action, after), states as JSON objects."""
+
+    work: Work
+    verdict: Verdict
+    runs: Sequence[HandlerRun] = ()
+    actions: Sequence[NewAction] = ()
+    states: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load(tx: Transaction, claims: Sequence[Claim]) -> list[Work]:
+    """The events of these claims, each with its person's identities and state."""
+    if not claims:
+        return []
+    rows = {
+        row[0]: row
+        for row in tx.run(
+            "SELECT e.id, e.account, w.body, w.internal, e.position, e.key, e.user_key, e.link_id,"
+            " e.received_at FROM event e JOIN webhook w ON w.id = e.webhook_id"
+            " WHERE e.id IN (SELECT value FROM numbers(?))",
+            [claim.ref for claim in claims],
+        )
+    }
+    named = {bytes(row[6]) for row in rows.values() if row[6] is not None}
+    survivors = _survivors(tx, named)
+    identities = people.identities(tx, set(survivors.values()))
+    states = _states(tx, set(survivors.values()))
+    links = _links(tx, set(survivors.values()))
+    done = _done(tx, [claim.ref for claim in claims if claim.attempts > 1])
+    found = []
+    for claim in claims:
+        if claim.ref not in rows:
+            continue
+        _, account, body, internal, position, key, user, link_id, received = rows[claim.ref]
+        user_key = survivors[bytes(user)] if user is not None else None
+        found.append(
+            Work(
+                claim=claim,
+                account=account,
+                body=None if body is None else bytes(body),
+                internal=bool(internal),
+                position=position,
+                key=key,
+                user_key=user_key,
+                link=next((link for link in links.get(user_key, ()) if link.id == link_id), None),
+                links=tuple(links.get(user_key, ())),
+                identities=tuple(identities.get(user_key, ())) if user_key else (),
+                states=states.get(user_key, {}) if user_key else {},
+                done=frozenset(done.get(claim.ref, ())),
+                received_at=moment(received),
+            )
+        )
+    return found
+
+
+def _survivors(tx: Transaction, user_keys: set[bytes]) -> dict[bytes, bytes]:
+    rows = tx.known("app_user", "key, merged_into", "key", user_keys)
+    merged = {bytes(row[0]): bytes(row[1]) for row in rows if row[1] is not None}
+    return {key: merged.get(key, key) for key in user_keys}
+
+
+def _states(tx: Transaction, user_keys: set[bytes]) -> dict[bytes, dict[str, Any]]:
+    found: dict[bytes, dict[str, Any]] = {}
+    for row in tx.known("state", "user_key, name, body", "user_key", user_keys):
+        found.setdefault(bytes(row[0]), {})[row[1]] = json.loads(row[2])
+    return found
+
+
+def _links(tx: Transaction, user_keys: set[bytes]) -> dict[bytes | None, list[LinkRecord]]:
+    columns = "user_key, id, channel, platform, address, status, note, error, requested_at"
+    found: dict[bytes | None, list[LinkRecord]] = {}
+    for row in sorted(tx.known("link", columns, "user_key", user_keys), key=lambda row: row[1]):
+        facts = (*row[1:6], json.loads(row[6]), row[7], moment(row[8]))
+        record = LinkRecord(*facts)
+        found.setdefault(bytes(row[0]), []).append(record)
+    return found
+
+
+def _done(tx: Transaction, event_ids: Sequence[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for row in tx.known("run", "event_id, handler, outcome", "event_id", event_ids):
+        if row[2] != "failed":
+            found.setdefault(row[0], []).append(row[1])
+    return found
+
+
+def settle(
+    tx: Transaction,
+    results: Sequence[Result],
+    now: datetime,
+    link_expiry: timedelta,
+) -> list[Result]:
+    """Write what came of events; those whose lease had passed to another are left out, unwritten.
+
+    Returns the settled ones.
+    """
+    if not results:
+        return []
+    _lock(tx, results)
+    ours = lanes.held(tx, [result.work.claim for result in results])
+    kept = [result for result in results if result.work.claim.id in ours]
+    _write_runs(tx, kept, now)
+    _write_states(tx, kept, now)
+    wanted = [action for result in kept for action in result.actions]
+    if wanted:
+        outbox.add(tx, wanted, now, link_expiry)
+    done = [result.work.claim for result in kept if isinstance(result.verdict, Done)]
+    if done:
+        lanes.finish(tx, done, now)
+    for result in kept:
+        match result.verdict:
+            case Later(due_at=due_at, error=error, counts=counts):
+                lanes.later(tx, result.work.claim, due_at, error, counts=counts)
+            case Dead(error=error):
+                lanes.bury(tx, result.work.claim, error, now)
+    return kept
+
+
+def _lock(tx: Transaction, results: Sequence[Result]) -> None:
+    wanted = {result.work.claim.lane for result in results}
+    users = {action.user_key for result in results for action in result.actions}
+    wanted |= {keys.lane(Queue.SEND, user) for user in users}
+    tx.lock_lanes([lane for lane in wanted if lane is not None])
+
+
+def _write_runs(tx: Transaction, results: Sequence[Result], now: datetime) -> None:
+    rows = [
+        (
+            result.work.claim.ref,
+            run.handler,
+            result.work.claim.attempts,
+            run.outcome,
+            run.duration // timedelta(microseconds=1),
+            run.error,
+            micros(now),
+        )
+        for result in results
+        for run in result.runs
+    ]
+    tx.upsert("run", _RUN, rows, "event_id, handler")
+
+
+def _write_states(tx: Transaction, results: Sequence[Result], now: datetime) -> None:
+    rows = [
+        (result.work.user_key, name, json.dumps(body), micros(now))
+        for result in results
+        if result.work.user_key is not None
+        for name, body in result.states.items()
+    ]
+    tx.upsert("state", "user_key, name, body, updated_at", rows, "user_key, name")
