@@ -1,0 +1,1 @@
+"""The provider avaamo: both directions, as pure functions."""

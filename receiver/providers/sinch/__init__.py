@@ -1,0 +1,1 @@
+"""The provider sinch: both directions, as pure functions."""

@@ -1,0 +1,1 @@
+"""The provider sinch_sms: both directions, as pure functions."""

@@ -1,0 +1,1 @@
+"""The provider smooch: both directions, as pure functions."""

@@ -1,0 +1,104 @@
+"""One v1.x body: what all its events have in common, and how its arrays are walked."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from handlers import events
+from handlers.event import Event
+from handlers.people import ChannelIdentity, User
+from receiver import fields
+from receiver.providers.smooch import clients, keys
+
+Make = Callable[..., Event]  # the class of an event
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One body. `shared`: what all its events have in common, by the names of Event's fields."""
+
+    body: dict[str, Any]
+    raw: bytes
+    shared: dict[str, Any]
+
+    def key(self, *parts: str | None, position: int | None = None) -> dict[str, Any]:
+        """The dedup key from `parts`; from the bytes where one is missing."""
+        trigger = self.shared["trigger"]
+        given = [part for part in parts if part is not None]
+        if not given or len(given) < len(parts):
+            return keys.stand_in(trigger, self.raw, position)
+        return {"id": keys.key(trigger, *given)}
+
+    def elements(self, name: str) -> Iterator[tuple[Any, dict[str, Any], int | None]]:
+        """Each element of an array, the body cut down to it, and its position among several."""
+        found = fields.items(self.body, name)
+        if len(found) == 1:
+            yield found[0], self.body, None
+            return
+        for position, element in enumerate(found):
+            yield element, {**self.body, name: [element]}, position
+
+    def unknown(self, raw: dict[str, Any] | None = None, position: int | None = None) -> Event:
+        """The whole body, or an element of it, as an event that is not modelled."""
+        named = self.shared | self.key(position=position)
+        return events.Unknown(**named, raw=self.body if raw is None else raw)
+
+
+Reader = Callable[[Hook, Make], list[Event]]
+Build = Callable[[Hook, Make, dict[str, Any], dict[str, Any], int | None], Event]
+
+
+def each(name: str, build: Build) -> Reader:
+    """A reader: one event for each element of body[name], by build(hook, cls, element, raw,
+    position); an Unknown for an odd or empty element, and one where there is none.
+    """
+
+    def read(hook: Hook, cls: Make) -> list[Event]:
+        found = [
+            build(hook, cls, element, raw, position)
+            if element and isinstance(element, dict)
+            else hook.unknown(raw, position)
+            for element, raw, position in hook.elements(name)
+        ]
+        return found or [hook.unknown()]
+
+    return read
+
+
+def shared(body: dict[str, Any], trigger: str | None) -> dict[str, Any]:
+    """What holds for every event of the body. A notification names its person in matchResult."""
+    matched = fields.obj(body, "matchResult") if "matchResult" in body else {}
+    user = user_of(body.get("appUser") or matched.get("appUser"))
+    conversation = body.get("conversation") or matched.get("conversation")
+    return {
+        "trigger": trigger,
+        "user": user,
+        "identities": identities_of(body) if user else (),
+        "channel": channel_of(body) or clients.passthrough(trigger),
+        "conversation_id": fields.ident(conversation, "_id"),
+        "occurred_at": fields.moment(body, "timestamp"),
+    }
+
+
+def user_of(person: Any) -> User | None:
+    """The appUser's id, and the business's own for it."""
+    user_id = fields.ident(person, "_id")
+    return User(user_id, fields.ident(person, "userId")) if user_id else None
+
+
+def identities_of(body: dict[str, Any]) -> tuple[ChannelIdentity, ...]:
+    """Those of the appUser, then the `client` of a webhook with includeClient."""
+    found = clients.of_user(body.get("appUser"))
+    if body.get("client"):
+        found.append(clients.identity(body["client"], fields.text(body, "appUser.email")))
+    return clients.unique(found) if found else ()
+
+
+def channel_of(body: dict[str, Any], source: str | None = None) -> str | None:
+    """`source.type`, until 2016-12 a `channel`, else the platform of the top-level client."""
+    return clients.channel(
+        source
+        or fields.text(body, "source.type")
+        or fields.text(body, "channel")
+        or fields.text(body, "client.platform")
+    )

@@ -1,0 +1,1 @@
+"""Stand-in providers: Starlette apps that behave as the real ones do, faults on demand."""
