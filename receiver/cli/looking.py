@@ -1,0 +1,274 @@
+"""`hookline events`, `users`, `links`, `outbox` and `dead`: what there is, and what waits."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from receiver.cli.app import Failure, app, load_settings, printable, say_json
+from receiver.cli.database import opened
+
+if TYPE_CHECKING:
+    from storage.queries import Filter
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Limit = Annotated[int, typer.Option(min=0, help="At most so many; 0 is all.")]
+AccountOption = Annotated[str | None, typer.Option("--account", help="Only this account's.")]
+
+events_app = typer.Typer(invoke_without_command=True, help="Events that came in, newest first.")
+users_app = typer.Typer(invoke_without_command=True, help="People and their identities.")
+app.add_typer(events_app, name="events")
+app.add_typer(users_app, name="users")
+
+
+def wanted(
+    account: str | None,
+    type_: str | None,
+    status: str | None,
+    user: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
+) -> "Filter":
+    """The filter that the options describe. Raises Failure for a time that is none."""
+    from storage.queries import Filter
+
+    return Filter(account, type_, status, user, when(since), when(until), limit=limit)
+
+
+def when(text: str | None) -> datetime | None:
+    """A time from the command line: ISO 8601 or unix seconds."""
+    from receiver.fields import moment
+
+    found = moment({"at": text}, "at") if text else None
+    if text and found is None:
+        raise Failure(f"{text!r} is no time: use 2026-05-01T12:00:00Z or unix seconds")
+    return found
+
+
+@events_app.callback()
+def events(
+    context: typer.Context,
+    account: AccountOption = None,
+    type_: Annotated[str | None, typer.Option("--type", help="message.received ...")] = None,
+    status: Annotated[str | None, typer.Option(help="pending, done, dead or unparsed.")] = None,
+    user: Annotated[str | None, typer.Option(help="A user's id, alias or external id.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME")] = None,
+    limit: Limit = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """Events that came in, newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    from receiver.accounts import accounts
+    from receiver.listing import shown
+    from storage import queries
+
+    chosen = wanted(account, type_, status, user, since, until, limit)
+    known = accounts(load_settings().accounts)
+    with opened() as database, database.read() as tx:
+        rows = (shown(row, known) for row in queries.events(tx, chosen))
+        if as_json:
+            for row in rows:
+                say_json(row)
+        else:
+            _table(
+                ["id", "received", "account", "type", "user", "channel", "status", "tries", "text"],
+                (_event_line(row) for row in rows),
+            )
+
+
+def _event_line(row: dict[str, Any]) -> list[object]:
+    user = (row["user"] or {}).get("id")
+    text = row["text"] or row["payload"] or row["error"]
+    return [
+        row["id"],
+        row["received_at"],
+        row["account"],
+        row["type"],
+        user,
+        row["channel"],
+        row["status"],
+        row["attempts"],
+        _short(text),
+    ]
+
+
+@events_app.command("show")
+def event_show(
+    event_id: Annotated[int, typer.Argument(metavar="ID")],
+    as_json: JsonFlag = False,
+) -> None:
+    """One event: its fields, what each handler made of it, and what was sent because of it."""
+    from receiver.accounts import accounts
+    from receiver.listing import shown
+    from storage import queries
+
+    with opened() as database, database.read() as tx:
+        rows = list(queries.events(tx, queries.Filter(ids=[event_id])))
+        if not rows:
+            raise Failure(f"there is no event {event_id}")
+        found = shown(rows[0], accounts(load_settings().accounts), raw=True)
+        found["runs"] = queries.runs(tx, event_id)
+        found["actions"] = queries.actions_of(tx, event_id)
+    if as_json:
+        say_json(_plain(found))
+        return
+    from rich.console import Console
+    from rich.json import JSON
+
+    Console().print(JSON.from_data(_plain(found), default=str))
+
+
+@users_app.callback()
+def users(
+    context: typer.Context,
+    account: AccountOption = None,
+    limit: Limit = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """People and their identities, the newest first."""
+    if context.invoked_subcommand is None:
+        _users(account, None, limit, as_json)
+
+
+@users_app.command("show")
+def user_show(
+    user: Annotated[str, typer.Argument(metavar="ID", help="An id, an alias or an external id.")],
+    account: AccountOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """One person: identities, aliases and links."""
+    if not _users(account, user, 0, as_json):
+        raise Failure(f"there is no user {user!r}")
+
+
+def _users(account: str | None, user: str | None, limit: int, as_json: bool) -> int:
+    from storage import queries
+
+    with opened() as database, database.read() as tx:
+        rows = queries.users(tx, account, user, limit)
+    if as_json:
+        for row in rows:
+            say_json(_plain(asdict(row)))
+    elif rows:
+        _table(
+            ["user", "account", "external id", "identities", "aliases"],
+            (
+                [
+                    row.id,
+                    row.account,
+                    row.external_id,
+                    "\n".join(_identity(identity) for identity in row.identities),
+                    "\n".join(row.aliases),
+                ]
+                for row in rows
+            ),
+        )
+    return len(rows)
+
+
+def _identity(identity: Any) -> str:
+    where = identity.identity or f"client {identity.client_id}"
+    return f"{identity.channel} {where} ({identity.status})"
+
+
+@app.command()
+def links(
+    account: AccountOption = None,
+    status: Annotated[
+        str | None, typer.Option(help="pending, matched, linked, failed, expired or cancelled.")
+    ] = None,
+    limit: Limit = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """Channels that were asked to be linked, and what became of it."""
+    from storage import queries
+
+    with opened() as database, database.read() as tx:
+        rows = queries.links(tx, account, status, limit)
+    _list(rows, ["id", "account", "user", "platform", "address", "status", "error"], as_json)
+
+
+@app.command()
+def outbox(
+    account: AccountOption = None,
+    status: Annotated[
+        list[str], typer.Option(help="queued, sent, uncertain or dead; may be repeated.")
+    ] = [],  # noqa: B006
+    limit: Limit = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """What handlers asked for, and what became of it."""
+    from storage import queries
+
+    with opened() as database, database.read() as tx:
+        rows = queries.outbox(tx, account, status, limit)
+    _list(
+        rows, ["id", "account", "user", "kind", "status", "delivery", "attempts", "error"], as_json
+    )
+
+
+@app.command()
+def dead(
+    account: AccountOption = None,
+    limit: Limit = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """What was given up and waits for a human: events and actions."""
+    from receiver.accounts import accounts
+    from receiver.listing import shown
+    from storage import queries
+
+    known = accounts(load_settings().accounts)
+    with opened() as database, database.read() as tx:
+        chosen = queries.Filter(account, status="dead", limit=limit)
+        found = [{"what": "event", **shown(row, known)} for row in queries.events(tx, chosen)]
+        waiting = queries.outbox(tx, account, ["dead", "uncertain"], limit)
+        found += [{"what": "action", **row} for row in waiting]
+    _list(found, ["what", "id", "account", "type", "kind", "status", "attempts", "error"], as_json)
+    if found and not as_json:
+        typer.echo("`hookline replay ID` runs an event again, `hookline resend ID` an action.")
+
+
+def _list(rows: Iterable[dict[str, Any]], columns: list[str], as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            say_json(_plain(row))
+    else:
+        _table(columns, ([row.get(name) for name in columns] for row in rows))
+
+
+def _table(columns: list[str], rows: Iterable[list[object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if cell is None else printable(cell) for cell in row))
+    if table.row_count:
+        Console().print(table, markup=False)
+    else:
+        typer.echo("There is nothing to show.")
+
+
+def _short(text: object) -> str | None:
+    """A line's worth of a text."""
+    if text is None:
+        return None
+    words = " ".join(str(text).split())
+    return words if len(words) <= 60 else words[:59] + "…"
+
+
+def _plain(value: Any) -> Any:
+    """The same with times as the events have them."""
+    from handlers.codec import moment
+
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return moment(value) if isinstance(value, datetime) else value

@@ -1,0 +1,17 @@
+"""All commands.
+
+A family of commands is one module that puts them on `app`. They import what is heavy inside the
+command, so that `hookline --help` costs nothing.
+"""
+
+from receiver.cli import again, config, demo, looking, parse, recipes, running, simulate, verify
+from receiver.cli.app import app
+
+__all__ = ["FAMILIES", "app", "main"]
+
+FAMILIES = (demo, running, parse, verify, simulate, looking, again, recipes, config)
+
+
+def main() -> None:
+    """Run the command that the arguments name. Exits 0 done, 1 failed, 2 wrong use."""
+    app(prog_name="hookline")
