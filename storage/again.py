@@ -3,48 +3,59 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from storage import keys, lanes
+from storage import keys, lanes, work
 from storage.dialects import Transaction
 from storage.lanes import NewJob
-from storage.tables import JobState, Queue, moment
+from storage.tables import JobState, Queue
 
 
 def replay(
     tx: Transaction, event_ids: Sequence[int], now: datetime, *, handler: str | None, resend: bool
 ) -> int:
-    """Let the handlers of these events run again; how many will.
+    """Let the handlers of these events run again; how many events that are.
 
-    Events that are still pending are left alone; dead ones enter their lanes again. What was sent
-    already is not sent again, since its action has the same key, unless `resend` forgets it.
-    handler: only this one; the others keep their success.
+    Events that are still pending are left alone. Of dead ones the handlers run that have not
+    succeeded yet; of done ones all do. What was sent already is not sent again, since its action
+    has the same key, unless `resend` forgets it: then all handlers run, of dead events too.
+    handler: only this one runs again.
     """
     rows = tx.run(
-        "SELECT e.id, e.account, e.user_key FROM event e WHERE e.type <> 'unparsed'"
-        " AND e.id IN (SELECT value FROM numbers(?)) ORDER BY e.id",
+        "SELECT id, account, user_key FROM event WHERE type <> 'unparsed'"
+        " AND id IN (SELECT value FROM numbers(?)) ORDER BY id",
         list(event_ids),
     ).fetchall()
-    users = {bytes(row[2]) for row in rows if row[2] is not None}
-    merged = dict(tx.known("app_user", "key, merged_into", "key", users))
-    survivors = {bytes(key): bytes(into or key) for key, into in merged.items()}
-    lane = {
-        row[0]: keys.lane(Queue.DISPATCH, survivors.get(bytes(row[2]), row[2]) if row[2] else None)
-        for row in rows
-    }
-    tx.lock_lanes(number for number in lane.values() if number is not None)
-    ids = [row[0] for row in rows]
-    revived = revive(tx, Queue.DISPATCH, ids, now)
-    there = tx.run(
-        "SELECT ref FROM job WHERE queue = 1 AND ref IN (SELECT value FROM numbers(?))", ids
-    )
-    busy = {row[0] for row in there}
-    _forget(tx, [n for n in ids if n not in busy or n in revived], handler, resend)
-    fresh = [
-        NewJob(Queue.DISPATCH, row[0], row[1], lane[row[0]], now)
-        for row in rows
-        if row[0] not in busy
-    ]
-    lanes.add(tx, fresh, now)
+    events = {row[0]: (row[1], None if row[2] is None else bytes(row[2])) for row in rows}
+    places = _lock(tx, {n: user_key for n, (_, user_key) in events.items()})
+    revived = revive(tx, Queue.DISPATCH, list(events), now)
+    busy = {row[0] for row in _jobs(tx, Queue.DISPATCH, list(events))}
+    fresh = [n for n in events if n not in busy]
+    _forget(tx, [*fresh, *revived] if handler or resend else fresh, handler, resend)
+    jobs = [NewJob(Queue.DISPATCH, n, events[n][0], places[n], now) for n in fresh]
+    lanes.add(tx, jobs, now)
     return len(fresh) + len(revived)
+
+
+def _lock(tx: Transaction, users: dict[int, bytes | None]) -> dict[int, int | None]:
+    """Lock the lanes of these events, given by their users; the lane of each."""
+    named = {user_key for user_key in users.values() if user_key is not None}
+    known: dict[bytes, bytes] = {}
+
+    def wanted() -> set[int]:
+        known.update(work.living(tx, named))
+        return {keys.lane(Queue.DISPATCH, key) or 0 for key in known.values()}
+
+    lanes.lock(tx, wanted(), wanted)
+    return {n: keys.lane(Queue.DISPATCH, known.get(key or b"")) for n, key in users.items()}
+
+
+def _jobs(tx: Transaction, queue: Queue, refs: Sequence[int]) -> list[tuple[int, int]]:
+    """(ref, id) of the jobs that there are."""
+    rows = tx.run(
+        "SELECT ref, id FROM job WHERE queue = ? AND ref IN (SELECT value FROM numbers(?))",
+        int(queue),
+        list(refs),
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def _forget(tx: Transaction, ids: Sequence[int], handler: str | None, resend: bool) -> None:
@@ -66,32 +77,23 @@ def _scrambled(tx: Transaction) -> str:
 def revive(tx: Transaction, queue: Queue, refs: Sequence[int], now: datetime) -> set[int]:
     """Give dead jobs another life at the end of their lanes, which are locked; their refs."""
     rows = tx.run(
-        "SELECT id, ref, account, lane FROM job WHERE state = ? AND queue = ?"
-        " AND ref IN (SELECT value FROM numbers(?)) ORDER BY id",
+        "UPDATE job SET attempts = 0, error = NULL WHERE state = ? AND queue = ?"
+        " AND ref IN (SELECT value FROM numbers(?)) RETURNING id, ref",
         int(JobState.DEAD),
         int(queue),
         list(refs),
     ).fetchall()
-    claims = [lanes.Claim(row[0], row[1], row[2], row[3], 0, moment(0)) for row in rows]
-    if claims:
-        tx.run(
-            "UPDATE job SET attempts = 0, error = NULL WHERE id IN (SELECT value FROM numbers(?))",
-            [claim.id for claim in claims],
-        )
-        lanes.enter(tx, claims, now)
-    return {claim.ref for claim in claims}
+    lanes.enter(tx, sorted(row[0] for row in rows), now)
+    return {row[1] for row in rows}
 
 
 def resend(tx: Transaction, action_ids: Sequence[int], now: datetime) -> int:
     """Send dead or uncertain actions again; how many will be."""
-    lanes_ = tx.run(
-        "SELECT lane FROM job WHERE queue = 2 AND ref IN (SELECT value FROM numbers(?))",
-        list(action_ids),
-    )
-    tx.lock_lanes(row[0] for row in lanes_.fetchall() if row[0] is not None)
+    ids = [job_id for _, job_id in _jobs(tx, Queue.SEND, action_ids)]
+    lanes.lock(tx, lanes.named(tx, ids), lambda: lanes.named(tx, ids))
     revived = revive(tx, Queue.SEND, action_ids, now)
     tx.run(
-        "UPDATE action SET status = 'queued', error = NULL, settled_at = NULL"
+        "UPDATE action SET status = 'queued', error = NULL, message_id = NULL, settled_at = NULL"
         " WHERE id IN (SELECT value FROM numbers(?))",
         sorted(revived),
     )

@@ -54,7 +54,7 @@ def apply(
         case Receipt() if event.type in RANK:
             _note_receipt(tx, account, event, now)
         case Consent() if not isinstance(event, ConsentFailed):
-            _note_consent(tx, account, event)
+            _note_consent(tx, account, event, now)
     return None
 
 
@@ -106,7 +106,7 @@ def _fits(row: Any, event: LinkOutcome) -> bool:
 
 def _note_receipt(tx: Transaction, account: str, event: Receipt, now: datetime) -> None:
     if event.reference and event.reference.startswith("hl-"):
-        _confirm(tx, event, now)
+        _confirm(tx, account, event, now)
     if event.message_id is None:
         return
     key = keys.digest("receipt", account, event.message_id)
@@ -119,26 +119,51 @@ def _note_receipt(tx: Transaction, account: str, event: Receipt, now: datetime) 
     tx.upsert("receipt", columns, [row], "key")
 
 
-def _confirm(tx: Transaction, event: Receipt, now: datetime) -> None:
-    """A receipt names an action of ours whose answer was lost: it was carried out."""
+def _confirm(tx: Transaction, account: str, event: Receipt, now: datetime) -> None:
+    """A receipt names an action of ours: it was carried out, whatever became of the answer.
+
+    One that is still being sent keeps the message's id, which settles it if the answer is lost.
+    """
     number = (event.reference or "").removeprefix("hl-")
     if not (number.isascii() and number.isdigit()) or len(number) > 18:
         return
     action_id = int(number)
-    rows = tx.run("SELECT status FROM action WHERE id = ?", action_id).fetchall()
-    if rows and rows[0][0] == "uncertain":
-        tx.run(
-            "UPDATE action SET status = 'sent', message_id = ?, settled_at = ? WHERE id = ?",
-            event.message_id,
-            micros(now),
-            action_id,
-        )
+    tx.run(
+        "UPDATE action SET message_id = ? WHERE id = ? AND account = ? AND message_id IS NULL"
+        " AND status = 'queued'",
+        event.message_id,
+        action_id,
+        account,
+    )
+    settled = tx.run(
+        "UPDATE action SET status = 'sent', message_id = ?, settled_at = ?"
+        " WHERE id = ? AND account = ? AND status = 'uncertain' RETURNING id",
+        event.message_id,
+        micros(now),
+        action_id,
+        account,
+    )
+    if settled.fetchall():
         tx.run("DELETE FROM job WHERE ref = ? AND queue = 2 AND state = 4", action_id)
 
 
-def _note_consent(tx: Transaction, account: str, event: Consent) -> None:
-    consent = "out" if event.type == "consent.opted_out" else "in"
+def _note_consent(tx: Transaction, account: str, event: Consent, now: datetime) -> None:
+    """The latest word counts; at the same time a refusal does."""
+    said = (micros(event.occurred_at or now), "out" if event.type == "consent.opted_out" else "in")
     for identity in event.identities:
-        key = keys.address(account, identity)
-        if key is not None:
-            tx.run("UPDATE identity SET consent = ? WHERE key = ?", consent, key)
+        place = keys.address(account, identity)
+        if place is None:
+            continue
+        there = tx.known("consent", "said_at, consent", "place", [place])
+        if not there or said > (there[0][0], there[0][1]):
+            columns = "place, account, channel, identity, consent, reason, said_at"
+            row = (
+                place,
+                account,
+                identity.channel,
+                identity.identity,
+                said[1],
+                event.type,
+                said[0],
+            )
+            tx.upsert("consent", columns, [row], "place")

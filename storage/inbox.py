@@ -116,7 +116,7 @@ def _lanes(batch: _Batch, people: People) -> set[int]:
     for account, event in batch.pairs():
         users = {keys.user(account, uid) for uid in user_ids(event)}
         users |= {people.survivor(key) for key in users}
-        others = {row.user_key for row in people.stored(account, event)} - users
+        others = people.seen_there(account, event) - users
         merges = bool(others) or isinstance(event, UserMerged)
         for queue in (Queue.DISPATCH, Queue.SEND) if merges else (Queue.DISPATCH,):
             found.update(keys.lane(queue, key) or 0 for key in users | others)

@@ -6,10 +6,11 @@ worker that dies gives its jobs back by doing nothing. The lease's end is also t
 which nobody can settle. Finishing deletes the job, so the cost of a claim depends neither on
 history nor on what waits.
 
-Whoever adds to a lane or finishes in it has locked it first (`Dialect.lock_lanes`).
+Whoever adds to a lane or finishes in it has locked it first (`lock`), and only then its rows: in
+this order nobody waits in a circle.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,6 +46,25 @@ class Claim:
     attempts: int
     lease: datetime
     lost: bool = False
+
+
+def lock(tx: Transaction, lanes: set[int], now_named: Callable[[], set[int]]) -> None:
+    """Lock these lanes, and those that are named now that they are locked.
+
+    now_named: read again until all that it names are ours, since until then another transaction
+    may merge two persons, and with them their lanes.
+    """
+    ours: set[int] = set()
+    while not lanes <= ours:
+        tx.lock_lanes(lanes - ours)
+        ours |= lanes
+        lanes = set() if tx.alone else now_named()
+
+
+def named(tx: Transaction, job_ids: Iterable[int]) -> set[int]:
+    """The lanes that these jobs are in now."""
+    rows = tx.known("job", "lane", "id", job_ids)
+    return {row[0] for row in rows if row[0] is not None}
 
 
 def add(tx: Transaction, jobs: Sequence[NewJob], now: datetime) -> None:
@@ -128,11 +148,11 @@ def held(tx: Transaction, claims: Iterable[Claim]) -> set[int]:
 
 def finish(tx: Transaction, claims: Sequence[Claim], now: datetime) -> None:
     """Delete jobs that are done, and let the next of each lane become its head."""
-    tx.run(
-        "DELETE FROM job WHERE id IN (SELECT value FROM numbers(?))",
+    gone = tx.run(
+        "DELETE FROM job WHERE id IN (SELECT value FROM numbers(?)) RETURNING lane",
         [claim.id for claim in claims],
     )
-    promote(tx, (claim.lane for claim in claims), now)
+    promote(tx, [row[0] for row in gone], now)
 
 
 def later(
@@ -155,56 +175,69 @@ def later(
 
 def bury(tx: Transaction, claim: Claim, error: str, now: datetime) -> None:
     """Give up on a job: it waits for a human, and its lane goes on."""
-    tx.run(
-        "UPDATE job SET state = ?, lease = NULL, error = ?, due_at = ? WHERE id = ?",
+    dead = tx.run(
+        "UPDATE job SET state = ?, lease = NULL, error = ?, due_at = ? WHERE id = ? RETURNING lane",
         int(JobState.DEAD),
         error,
         micros(now),
         claim.id,
     )
-    promote(tx, [claim.lane], now)
+    promote(tx, [row[0] for row in dead], now)
 
 
 def promote(tx: Transaction, lanes: Iterable[int | None], now: datetime) -> None:
-    """Let the first waiting job of each lane be its head, unless one is in flight there."""
-    named = sorted({lane for lane in lanes if lane is not None})
-    if named:
+    """Let the first waiting job of each lane be its head, unless one is in flight there.
+
+    One that was to be tried again later (a merge made it wait) is not due any sooner.
+    """
+    found = sorted({lane for lane in lanes if lane is not None})
+    if found:
         tx.run(
-            "UPDATE job SET state = 1, due_at = ? WHERE id IN ("
+            "UPDATE job SET state = 1, due_at = CASE WHEN due_at > ? THEN due_at ELSE ? END"
+            " WHERE id IN ("
             " SELECT (SELECT w.id FROM job w WHERE w.state = 0 AND w.lane = value"
             "         ORDER BY w.pos LIMIT 1)"
             " FROM numbers(?) WHERE NOT EXISTS"
             " (SELECT 1 FROM job h WHERE h.state = 1 AND h.lane = value)"
             " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.state = 2 AND j.lane = value))",
             micros(now),
-            named,
-        )
-
-
-def scheduled(tx: Transaction, now: datetime, limit: int) -> list[Claim]:
-    """Jobs whose time has come and that are not in their lane yet."""
-    rows = tx.run(
-        "SELECT id, ref, account, lane, attempts, due_at FROM job WHERE state = 3 AND due_at <= ?"
-        " ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED",
-        micros(now),
-        limit,
-    )
-    return [Claim(r[0], r[1], r[2], r[3], r[4], moment(r[5])) for r in rows]
-
-
-def enter(tx: Transaction, jobs: Sequence[Claim], now: datetime) -> None:
-    """Put jobs (scheduled or dead ones) at the end of their lanes, which are locked."""
-    for job in jobs:
-        state = JobState.HEAD if job.lane is None else JobState.WAITING
-        pos = tx.ids("job", 1)[0]
-        tx.run(
-            "UPDATE job SET state = ?, pos = ?, due_at = ?, lease = NULL WHERE id = ?",
-            int(state),
-            max(pos, job.id),
             micros(now),
-            job.id,
+            found,
         )
-    promote(tx, (job.lane for job in jobs), now)
+
+
+def start_scheduled(tx: Transaction, now: datetime, limit: int) -> int:
+    """Put scheduled jobs whose time has come at the end of their lanes; how many."""
+    sql = "SELECT id, lane FROM job WHERE state = 3 AND due_at <= ? ORDER BY due_at, id LIMIT ?"
+    rows = tx.run(sql, micros(now), limit).fetchall()
+    ids = [row[0] for row in rows]
+    lock(tx, {row[1] for row in rows}, lambda: named(tx, ids))
+    still = tx.run(
+        "SELECT id FROM job WHERE state = 3 AND id IN (SELECT value FROM numbers(?))"
+        " ORDER BY due_at, id",
+        ids,
+    )
+    return enter(tx, [row[0] for row in still], now)
+
+
+def enter(tx: Transaction, job_ids: Sequence[int], now: datetime) -> int:
+    """Put jobs (scheduled or dead ones) at the end of their lanes, which are locked; how many.
+
+    They get new ids, since the order of ids is the order in a lane.
+    """
+    lanes: set[int | None] = set()
+    for fresh, old in zip(tx.ids("job", len(job_ids)), job_ids, strict=True):
+        entered = tx.run(
+            "UPDATE job SET id = ?, pos = ?, due_at = ?, lease = NULL,"
+            " state = CASE WHEN lane IS NULL THEN 1 ELSE 0 END WHERE id = ? RETURNING lane",
+            fresh,
+            fresh,
+            micros(now),
+            old,
+        )
+        lanes.update(row[0] for row in entered)
+    promote(tx, lanes, now)
+    return len(job_ids)
 
 
 def join(tx: Transaction, old: int, new: int, now: datetime) -> None:
@@ -213,8 +246,12 @@ def join(tx: Transaction, old: int, new: int, now: datetime) -> None:
     What is in flight in either stays so; nothing waiting starts before both have ended. Both
     lanes are locked.
     """
+    # The rows are locked, so that no claim comes between this look and the changes below.
+    tail = "" if tx.alone else " FOR UPDATE"
     heads = tx.run(
-        "SELECT id, lane, lease FROM job WHERE state = 1 AND lane IN (?, ?)", old, new
+        f"SELECT id, lane, lease FROM job WHERE state = 1 AND lane IN (?, ?) ORDER BY id{tail}",
+        old,
+        new,
     ).fetchall()
     flying = {row[1]: row[0] for row in heads if row[2] is not None and row[2] > micros(now)}
     tx.run("UPDATE job SET state = 0 WHERE state = 1 AND lane IN (?, ?)", old, new)

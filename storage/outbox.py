@@ -14,10 +14,10 @@ from handlers.actions import Action
 from handlers.events import Unknown
 from handlers.links import LinkRecord
 from handlers.people import ChannelIdentity, User, normalise
-from storage import keys, lanes, people
+from storage import keys, lanes, people, sightings
 from storage.dialects import Transaction
 from storage.lanes import Claim, NewJob
-from storage.tables import Queue, micros
+from storage.tables import EPOCH, Queue, micros
 
 _ACTION = (
     "id, dedup, account, event_id, handler, user_key, kind, body, status, link_id, attempts,"
@@ -51,8 +51,11 @@ class NewAction:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An action to send now. user: None where it is for nobody known. sent_before: an earlier
-    attempt has no known outcome."""
+    """An action to send now.
+
+    user:       None where it is for nobody known.
+    message_id: the message that it has become already, by a receipt; None: nothing is known.
+    """
 
     claim: Claim
     account: str
@@ -62,6 +65,7 @@ class Outgoing:
     identities: tuple[ChannelIdentity, ...]
     link_id: int | None
     event_id: int | None
+    message_id: str | None = None
 
     @property
     def reference(self) -> str:
@@ -79,17 +83,17 @@ def add(
 
     A link is recorded as pending, and its expiry set. The SEND lanes of the users are locked.
     """
-    ids = tx.ids("action", len(new))
-    rows = {_dedup(item): (number, item) for number, item in zip(ids, new, strict=True)}
-    there = tx.known("action", "dedup", "dedup", rows)
-    for (known,) in there:
-        del rows[bytes(known)]
-    links = {n: link for n, item in rows.values() if (link := _link(n, item, now)) is not None}
+    first: dict[bytes, NewAction] = {}
+    for item in new:
+        first.setdefault(_dedup(item), item)
+    numbered = list(zip(tx.ids("action", len(first)), first.items(), strict=True))
+    values = [_row(n, dedup, item, now) for n, (dedup, item) in numbered]
+    fresh = {bytes(dedup) for dedup in tx.insert_new("action", _ACTION, values, "dedup")}
+    rows = [(n, item) for n, (dedup, item) in numbered if dedup in fresh]
+    links = {n: link for n, item in rows if (link := _link(n, item, now)) is not None}
     tx.insert("link", _LINK, list(links.values()))
-    values = [_row(n, dedup, item, n in links, now) for dedup, (n, item) in rows.items()]
-    tx.insert("action", _ACTION, values)
-    jobs = [_job(n, item, now) for n, item in rows.values()]
-    jobs += [_expiry(n, item, now + link_expiry) for n, item in rows.values() if n in links]
+    jobs = [_job(n, item, now) for n, item in rows]
+    jobs += [_expiry(n, item, now + link_expiry) for n, item in rows if n in links]
     lanes.add(tx, jobs, now)
     return len(rows)
 
@@ -106,10 +110,8 @@ def _sender(item: NewAction) -> str:
     return action.account if isinstance(action, actions.StartAvaamo) else item.account
 
 
-def _row(n: int, dedup: bytes, item: NewAction, links: bool, now: datetime) -> tuple[object, ...]:
-    body = actions.to_json(item.action)
-    link_id = n if links else None
-    kind = item.action.kind
+def _row(n: int, dedup: bytes, item: NewAction, now: datetime) -> tuple[object, ...]:
+    links = isinstance(item.action, actions.Link | actions.AddIdentity)
     return (
         n,
         dedup,
@@ -117,10 +119,10 @@ def _row(n: int, dedup: bytes, item: NewAction, links: bool, now: datetime) -> t
         item.event_id,
         item.handler,
         item.user_key,
-        kind,
-        body,
+        item.action.kind,
+        actions.to_json(item.action),
         "queued",
-        link_id,
+        n if links else None,
         0,
         micros(now),
     )
@@ -162,7 +164,7 @@ def _expiry(n: int, item: NewAction, when: datetime) -> NewJob:
 
 def load(tx: Transaction, claims: Sequence[Claim]) -> list[Outgoing]:
     """What the claimed jobs are to send, and to whom."""
-    columns = "id, account, user_key, body, link_id, event_id"
+    columns = "id, account, user_key, body, link_id, event_id, message_id"
     rows = {
         row[0]: row for row in tx.known("action", columns, "id", [claim.ref for claim in claims])
     }
@@ -171,16 +173,16 @@ def load(tx: Transaction, claims: Sequence[Claim]) -> list[Outgoing]:
         bytes(row[0]): User(row[1], row[2])
         for row in tx.known("app_user", "key, id, external_id", "key", user_keys)
     }
-    identities = people.identities(tx, user_keys)
+    identities = sightings.of_users(tx, user_keys)
     found = []
     for claim in claims:
         if claim.ref in rows:
-            _, account, key, body, link_id, event_id = rows[claim.ref]
+            _, account, key, body, link_id, event_id, message_id = rows[claim.ref]
             key = None if key is None else bytes(key)
             known = tuple(identities.get(key, ())) if key else ()
             user = users.get(key) if key else None
-            action = actions.from_json(body)
-            found.append(Outgoing(claim, account, action, user, key, known, link_id, event_id))
+            action, about = actions.from_json(body), (link_id, event_id, message_id)
+            found.append(Outgoing(claim, account, action, user, key, known, *about))
     return found
 
 
@@ -196,7 +198,7 @@ def note(
 ) -> None:
     """Write what became of one attempt: status "sent", "queued", "uncertain" or "dead"."""
     tx.run(
-        "UPDATE action SET status = ?, message_id = ?, error = ?, attempts = ?, settled_at = ?"
+        "UPDATE action SET status = ?, message_id = coalesce(?, message_id), error = ?, attempts = ?, settled_at = ?"
         " WHERE id = ?",
         status,
         message_id,
@@ -207,6 +209,12 @@ def note(
     )
 
 
+def proven(tx: Transaction, action_ids: Sequence[int]) -> dict[int, str]:
+    """The message ids of those actions of which a receipt has come before the answer."""
+    rows = tx.known("action", "id, message_id", "id", action_ids)
+    return {row[0]: row[1] for row in rows if row[1] is not None}
+
+
 def learn(
     tx: Transaction,
     account: str,
@@ -214,8 +222,8 @@ def learn(
     identities: Sequence[ChannelIdentity],
     now: datetime,
 ) -> None:
-    """Keep what a provider's answer proves of a user."""
-    seen = Unknown(id="", user=user, identities=tuple(identities))
+    """Keep what a provider's answer proves of a user, unless webhooks have told more already."""
+    seen = Unknown(id="", user=user, identities=tuple(identities), occurred_at=EPOCH)
     known = people.People(tx)
     known.resolve([(account, seen)])
     known.load([(account, seen)])
@@ -236,14 +244,12 @@ def client_of_link(tx: Transaction, link_id: int, client_id: str) -> None:
 
 
 def open_links(tx: Transaction, link_ids: Sequence[int]) -> list[Any]:
-    """(id, account, user id, channel, platform, address, note) of those that have no outcome."""
-    return [
-        row
-        for row in tx.run(
-            "SELECT link.id, link.account, app_user.id, link.channel, link.platform, link.address,"
-            " link.note FROM link JOIN app_user ON app_user.key = link.user_key"
-            " WHERE link.id IN (SELECT value FROM numbers(?))"
-            " AND link.status IN ('pending', 'matched')",
-            list(link_ids),
-        )
-    ]
+    """(id, account, user key and id, channel, platform, address) of those without an outcome."""
+    rows = tx.run(
+        "SELECT l.id, l.account, u.key, u.id, l.channel, l.platform, l.address"
+        " FROM link l JOIN app_user u ON u.key = l.user_key"
+        " WHERE l.id IN (SELECT value FROM numbers(?)) AND l.status IN ('pending', 'matched')"
+        " ORDER BY l.id",
+        list(link_ids),
+    )
+    return [(row[0], row[1], bytes(row[2]), *row[3:]) for row in rows]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from handlers.people import ChannelIdentity
-from storage import keys, people
+from storage import keys, sightings
 from storage.dialects import Transaction
 from storage.tables import Queue, micros, moment
 
@@ -179,7 +179,7 @@ def users(
     rows = tx.run(sql + (" LIMIT ?" if limit else ""), *where.values, *([limit] if limit else []))
     listed = rows.fetchall()
     found_keys = [bytes(row[0]) for row in listed]
-    known = people.identities(tx, found_keys)
+    known = sightings.of_users(tx, set(found_keys))
     aliases: dict[bytes, list[str]] = {}
     for row in tx.known("app_user", "merged_into, id", "merged_into", found_keys):
         aliases.setdefault(bytes(row[0]), []).append(row[1])
@@ -277,11 +277,14 @@ def runs(tx: Transaction, event_id: int) -> list[dict[str, Any]]:
 def actions_of(tx: Transaction, event_id: int) -> list[dict[str, Any]]:
     """What was asked for because of one event, in order."""
     sql = (
-        "SELECT id, account, kind, status, attempts, message_id, error, created_at, settled_at"
-        " FROM action WHERE event_id = ? ORDER BY id"
+        "SELECT id, account, kind, status, attempts, message_id, error, created_at, settled_at,"
+        " body FROM action WHERE event_id = ? ORDER BY id"
     )
-    names = "id account kind status attempts message_id error created_at settled_at"
-    return _dicts(tx, sql, [event_id], 0, names)
+    names = "id account kind status attempts message_id error created_at settled_at action"
+    found = _dicts(tx, sql, [event_id], 0, names)
+    for row in found:
+        row["action"] = json.loads(row["action"])
+    return found
 
 
 def counts(tx: Transaction) -> dict[str, int]:

@@ -5,7 +5,7 @@ aware datetimes in Python; keys are 128-bit digests, so that a row is found with
     webhook   one accepted request, byte for byte
     event     what it told, one row each: an append-only log, the dedup key unique
     job       unfinished work only (finishing deletes it): dispatch an event, send an action
-    app_user, identity, identity_move, state   who, where, and what handlers remember
+    app_user, identity, identity_move, consent, state   who, where, and what handlers remember
     action, link, receipt   what was asked for, and what became of it
     run       one row for each event and handler
     quarantine  refused requests, kept for a while
@@ -215,7 +215,8 @@ class Job(SQLModel, table=True):
 
 
 class AppUser(SQLModel, table=True):
-    """key: of account and id. merged_into: the survivor's key, where this id is an alias of it."""
+    """key: of account and id. merged_into: the survivor's key, where this id is an alias of it.
+    named_at: when the external id was said."""
 
     __tablename__ = "app_user"
 
@@ -223,26 +224,41 @@ class AppUser(SQLModel, table=True):
     account: str = _text()
     id: str = _text()
     external_id: str | None = _text()
+    named_at: int = _big()
     merged_into: bytes | None = _key(index=True)
     created_at: datetime = _when()
 
 
 class Identity(SQLModel, table=True):
-    """key: of account, channel and address (or client, where the address is not known)."""
+    """One user at one place, as `storage.sightings` explains it. place: the key of account,
+    channel and address (or of the client, where the address is not known)."""
 
-    key: bytes = _key(primary_key=True)
+    place: bytes = _key(primary_key=True)
+    user_key: bytes = _key(primary_key=True, index=True)
     account: str = _text()
-    user_key: bytes = _key(index=True)
     channel: str = _text()
     identity: str | None = _text()
     platform: str | None = _text()
     client_id: str | None = _text()
+    client_at: int = _big()
     app_id: str | None = _text()
     status: str = _text()
-    consent: str | None = _text()
-    seen_at: datetime = _when()
+    status_at: int = _big()
+    active_at: int = _big()
 
     __table_args__ = (Index("ix_identity_client", "client_id"),)
+
+
+class Consent(SQLModel, table=True):
+    """Whether an address may be written to. consent: "in" or "out", as said at `said_at`."""
+
+    place: bytes = _key(primary_key=True)
+    account: str = _text()
+    channel: str = _text()
+    identity: str = _text()
+    consent: str = _text()
+    reason: str | None = _text()
+    said_at: int = _big()
 
 
 class IdentityMove(SQLModel, table=True):
@@ -251,7 +267,7 @@ class IdentityMove(SQLModel, table=True):
     __tablename__ = "identity_move"
 
     id: int = _id()
-    identity_key: bytes = _key(index=True)
+    place: bytes = _key(index=True)
     from_user: bytes = _key()
     to_user: bytes = _key()
     event_id: int | None = _big()

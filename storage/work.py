@@ -7,13 +7,13 @@ busy one commits rarely.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.links import LinkRecord
 from handlers.people import ChannelIdentity
-from storage import keys, lanes, outbox, people
+from storage import keys, lanes, outbox, sightings
 from storage.dialects import Transaction
 from storage.lanes import Claim
 from storage.outbox import NewAction
@@ -94,24 +94,27 @@ class Result:
 
 
 def load(tx: Transaction, claims: Sequence[Claim]) -> list[Work]:
-    """The events of these claims, each with its person's identities and state."""
+    """The events of these claims, each with its person's identities and state.
+
+    A claim whose event is gone (erased, say) is not among them.
+    """
     if not claims:
         return []
     rows = {
         row[0]: row
         for row in tx.run(
             "SELECT e.id, e.account, w.body, w.internal, e.position, e.key, e.user_key, e.link_id,"
-            " e.received_at FROM event e JOIN webhook w ON w.id = e.webhook_id"
+            " e.received_at FROM event e LEFT JOIN webhook w ON w.id = e.webhook_id"
             " WHERE e.id IN (SELECT value FROM numbers(?))",
             [claim.ref for claim in claims],
         )
     }
     named = {bytes(row[6]) for row in rows.values() if row[6] is not None}
-    survivors = _survivors(tx, named)
-    identities = people.identities(tx, set(survivors.values()))
+    survivors = living(tx, named)
+    identities = sightings.of_users(tx, set(survivors.values()))
     states = _states(tx, set(survivors.values()))
     links = _links(tx, set(survivors.values()))
-    done = _done(tx, [claim.ref for claim in claims if claim.attempts > 1])
+    done = _done(tx, [claim.ref for claim in claims])
     found = []
     for claim in claims:
         if claim.ref not in rows:
@@ -138,7 +141,8 @@ def load(tx: Transaction, claims: Sequence[Claim]) -> list[Work]:
     return found
 
 
-def _survivors(tx: Transaction, user_keys: set[bytes]) -> dict[bytes, bytes]:
+def living(tx: Transaction, user_keys: set[bytes]) -> dict[bytes, bytes]:
+    """Under which key each of these users lives on: its own unless it was merged."""
     rows = tx.known("app_user", "key, merged_into", "key", user_keys)
     merged = {bytes(row[0]): bytes(row[1]) for row in rows if row[1] is not None}
     return {key: merged.get(key, key) for key in user_keys}
@@ -181,12 +185,16 @@ def settle(
     """
     if not results:
         return []
-    _lock(tx, results)
+    survivors = _lock(tx, results)
     ours = lanes.held(tx, [result.work.claim for result in results])
     kept = [result for result in results if result.work.claim.id in ours]
     _write_runs(tx, kept, now)
-    _write_states(tx, kept, now)
-    wanted = [action for result in kept for action in result.actions]
+    _write_states(tx, kept, survivors, now)
+    wanted = [
+        replace(action, user_key=survivors.get(action.user_key or b""))
+        for result in kept
+        for action in result.actions
+    ]
     if wanted:
         outbox.add(tx, wanted, now, link_expiry)
     done = [result.work.claim for result in kept if isinstance(result.verdict, Done)]
@@ -201,11 +209,25 @@ def settle(
     return kept
 
 
-def _lock(tx: Transaction, results: Sequence[Result]) -> None:
-    wanted = {result.work.claim.lane for result in results}
-    users = {action.user_key for result in results for action in result.actions}
-    wanted |= {keys.lane(Queue.SEND, user) for user in users}
-    tx.lock_lanes([lane for lane in wanted if lane is not None])
+def _lock(tx: Transaction, results: Sequence[Result]) -> dict[bytes, bytes]:
+    """Lock the lanes that settling touches; the users' keys, and under which each lives on.
+
+    A merge since the claim has moved the job to another lane, and what is asked for goes there.
+    """
+    users = {result.work.user_key for result in results} - {None}
+    acting = {action.user_key for result in results for action in result.actions} - {None}
+    known = {key: key for key in users | acting if key is not None}
+
+    def sending() -> set[int]:
+        return {keys.lane(Queue.SEND, known[key]) or 0 for key in acting if key is not None}
+
+    def now_named() -> set[int]:
+        known.update(living(tx, set(known)))
+        return lanes.named(tx, [result.work.claim.id for result in results]) | sending()
+
+    claimed = {result.work.claim.lane for result in results} - {None}
+    lanes.lock(tx, {lane for lane in claimed if lane is not None} | sending(), now_named)
+    return living(tx, set(known)) if tx.alone else known
 
 
 def _write_runs(tx: Transaction, results: Sequence[Result], now: datetime) -> None:
@@ -225,9 +247,11 @@ def _write_runs(tx: Transaction, results: Sequence[Result], now: datetime) -> No
     tx.upsert("run", _RUN, rows, "event_id, handler")
 
 
-def _write_states(tx: Transaction, results: Sequence[Result], now: datetime) -> None:
+def _write_states(
+    tx: Transaction, results: Sequence[Result], survivors: Mapping[bytes, bytes], now: datetime
+) -> None:
     rows = [
-        (result.work.user_key, name, json.dumps(body), micros(now))
+        (survivors[result.work.user_key], name, json.dumps(body), micros(now))
         for result in results
         if result.work.user_key is not None
         for name, body in result.states.items()

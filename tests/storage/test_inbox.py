@@ -11,7 +11,7 @@ from sqlalchemy import text
 from handlers.event import Event
 from handlers.events import MessageReceived, UserMerged
 from handlers.people import ChannelIdentity, User
-from storage import inbox, keys, lanes, people
+from storage import inbox, keys, lanes, sightings
 from storage.database import Database
 from storage.inbox import Delivery
 from storage.tables import Queue
@@ -41,12 +41,10 @@ def rows(database: Database, sql: str) -> list[Any]:
 def identities(database: Database, user: str) -> list[ChannelIdentity]:
     key = keys.user("support", user)
     with database.read() as tx:
-        return people.identities(tx, [key]).get(key, [])
+        return sightings.of_users(tx, {key}).get(key, [])
 
 
-def test_a_webhook_is_kept_byte_for_byte_with_its_events(
-    database: Database, now: datetime
-) -> None:
+def test_a_webhook_is_kept_byte_for_byte_with_its_events(database: Database, now: datetime) -> None:
     assert save(database, now, delivery(now, message(1), message(2))) == [2]
     assert rows(database, "SELECT count(*) FROM event") == [(2,)]
     [(body,)] = rows(database, "SELECT body FROM webhook")
@@ -67,9 +65,7 @@ def test_of_two_equal_deliveries_in_one_batch_the_first_is_new(
     assert rows(database, "SELECT count(*) FROM webhook") == [(1,)]
 
 
-def test_the_same_id_in_another_account_is_another_event(
-    database: Database, now: datetime
-) -> None:
+def test_the_same_id_in_another_account_is_another_event(database: Database, now: datetime) -> None:
     other = delivery(now, message(1), account="sales")
     assert save(database, now, delivery(now, message(1)), other) == [1, 1]
 
@@ -84,9 +80,7 @@ def test_a_key_with_a_window_counts_again_when_the_window_is_over(
         assert save(database, then, delivery(then, event)) == [new], minute
 
 
-def test_a_body_without_events_is_kept_and_is_no_work(
-    database: Database, now: datetime
-) -> None:
+def test_a_body_without_events_is_kept_and_is_no_work(database: Database, now: datetime) -> None:
     bad = Delivery("support", b"no json", (), now, error="no JSON")
     assert save(database, now, bad, bad) == [1, 0]
     assert rows(database, "SELECT type FROM event") == [("unparsed",)]
@@ -116,9 +110,7 @@ def test_an_identity_that_turns_up_under_another_user_moves(
 ) -> None:
     later = now + timedelta(minutes=1)
     save(database, now, delivery(now, message(1, identities=(SMS,), occurred_at=now)))
-    save(
-        database, later, delivery(later, message(2, "u2", identities=(SMS,), occurred_at=later))
-    )
+    save(database, later, delivery(later, message(2, "u2", identities=(SMS,), occurred_at=later)))
     assert identities(database, "u1") == []
     assert identities(database, "u2") == [SMS]
     assert rows(database, "SELECT count(*) FROM identity_move") == [(1,)]
@@ -145,8 +137,9 @@ def test_a_client_without_address_finds_the_identity_it_belongs_to(
     database: Database, now: datetime
 ) -> None:
     gone = ChannelIdentity("sms", None, "twilio", "c-1", None, "inactive")
+    later = now + timedelta(minutes=1)
     save(database, now, delivery(now, message(1, identities=(SMS,))))
-    save(database, now, delivery(now, message(2, identities=(gone,))))
+    save(database, later, delivery(later, message(2, identities=(gone,))))
     assert identities(database, "u1") == [SMS.as_("inactive")]
 
 

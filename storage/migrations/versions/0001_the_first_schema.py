@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("external_id", sa.Text(), nullable=True),
+        sa.Column("named_at", sa.BigInteger(), nullable=False),
         sa.Column("merged_into", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_app_user")),
@@ -56,6 +57,17 @@ def upgrade() -> None:
     with op.batch_alter_table("app_user", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_app_user_merged_into"), ["merged_into"], unique=False)
 
+    op.create_table(
+        "consent",
+        sa.Column("place", sa.LargeBinary(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("consent", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("said_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_consent")),
+    )
     op.create_table(
         "event",
         sa.Column(
@@ -93,18 +105,19 @@ def upgrade() -> None:
 
     op.create_table(
         "identity",
-        sa.Column("key", sa.LargeBinary(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("place", sa.LargeBinary(), nullable=False),
         sa.Column("user_key", sa.LargeBinary(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("identity", sa.Text(), nullable=True),
         sa.Column("platform", sa.Text(), nullable=True),
         sa.Column("client_id", sa.Text(), nullable=True),
+        sa.Column("client_at", sa.BigInteger(), nullable=False),
         sa.Column("app_id", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("consent", sa.Text(), nullable=True),
-        sa.Column("seen_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_identity")),
+        sa.Column("status_at", sa.BigInteger(), nullable=False),
+        sa.Column("active_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("place", "user_key", name=op.f("pk_identity")),
     )
     with op.batch_alter_table("identity", schema=None) as batch_op:
         batch_op.create_index("ix_identity_client", ["client_id"], unique=False)
@@ -118,7 +131,7 @@ def upgrade() -> None:
             autoincrement=False,
             nullable=False,
         ),
-        sa.Column("identity_key", sa.LargeBinary(), nullable=False),
+        sa.Column("place", sa.LargeBinary(), nullable=False),
         sa.Column("from_user", sa.LargeBinary(), nullable=False),
         sa.Column("to_user", sa.LargeBinary(), nullable=False),
         sa.Column("event_id", sa.BigInteger(), nullable=True),
@@ -126,9 +139,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_move")),
     )
     with op.batch_alter_table("identity_move", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_identity_move_identity_key"), ["identity_key"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_identity_move_place"), ["place"], unique=False)
 
     op.create_table(
         "job",
@@ -337,7 +348,7 @@ def downgrade() -> None:
 
     op.drop_table("job")
     with op.batch_alter_table("identity_move", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_identity_move_identity_key"))
+        batch_op.drop_index(batch_op.f("ix_identity_move_place"))
 
     op.drop_table("identity_move")
     with op.batch_alter_table("identity", schema=None) as batch_op:
@@ -355,6 +366,7 @@ def downgrade() -> None:
         )
 
     op.drop_table("event")
+    op.drop_table("consent")
     with op.batch_alter_table("app_user", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_app_user_merged_into"))
 

@@ -1,0 +1,141 @@
+"""
+Where a user was seen: one value for each user and place, which can be joined in any order.
+
+Webhooks come twice and out of order, so a sighting keeps when each of its parts was said, and
+`join` takes the later of each: doubled and reordered news end in the same value as news in order.
+An address at which several users were seen belongs to the one who was last active there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from handlers.people import ChannelIdentity
+from storage import keys
+from storage.dialects import Transaction
+from storage.tables import micros
+
+COLUMNS = (
+    "place, user_key, account, channel, identity, platform, client_id, client_at, app_id, status,"
+    " status_at, active_at"
+)
+_SDK = frozenset({"web", "ios", "android", "sdk", "api"})  # clients without an address
+_RANK = {"active": 3, "blocked": 2, "inactive": 1}  # of two that were said at the same time
+
+Place = bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One user at one place (an address, or a client whose address is not known).
+
+    client_at, status_at: when platform and client, and the status, were said, in microseconds.
+    active_at:            when the user was last seen active there; 0: never.
+    """
+
+    place: Place
+    user_key: bytes
+    account: str
+    channel: str
+    identity: str | None
+    platform: str | None
+    client_id: str | None
+    client_at: int
+    app_id: str | None
+    status: str
+    status_at: int
+    active_at: int
+
+    def values(self) -> tuple[object, ...]:
+        """In the order of COLUMNS."""
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def identity_seen(self) -> ChannelIdentity:
+        """As handlers see it."""
+        return ChannelIdentity(
+            self.channel, self.identity, self.platform, self.client_id, self.app_id, self.status
+        )
+
+
+def sighting(
+    account: str, user_key: bytes, identity: ChannelIdentity, seen: datetime
+) -> Sighting | None:
+    """What a report of `identity` says of a user; None where it names no place."""
+    place = keys.address(account, identity) or keys.client(account, identity)
+    if place is None:
+        return None
+    at = micros(seen)
+    return Sighting(
+        place,
+        user_key,
+        account,
+        identity.channel,
+        identity.identity,
+        identity.platform,
+        identity.client_id,
+        at if identity.client_id else -1,
+        identity.app_id,
+        identity.status,
+        at,
+        max(at, 1) if identity.status == "active" else 0,
+    )
+
+
+def join(one: Sighting, other: Sighting) -> Sighting:
+    """Two sightings of one user as one, at the place of the first: the later of each part.
+
+    Pending is a promise: it gives way to anything else that was ever said.
+    """
+    first, second = sorted((one, other), key=_said)
+    by_client = max((one, other), key=lambda c: (c.client_at, c.client_id or "", c.platform or ""))
+    return Sighting(
+        one.place,
+        one.user_key,
+        one.account,
+        one.channel,
+        second.identity or first.identity,
+        by_client.platform or first.platform or second.platform,
+        by_client.client_id,
+        by_client.client_at,
+        second.app_id or first.app_id,
+        second.status,
+        second.status_at,
+        max(one.active_at, other.active_at),
+    )
+
+
+def _said(seen: Sighting) -> tuple[bool, int, int, str]:
+    rank = _RANK.get(seen.status, 0)
+    return seen.status != "pending", seen.status_at, rank, seen.identity or ""
+
+
+def holds(seen: Sighting) -> tuple[int, bytes]:
+    """By which of several active sightings at one place its owner is known: the greatest."""
+    return seen.active_at, seen.user_key
+
+
+def address_unknown(identity: ChannelIdentity) -> bool:
+    """Whether this is a client whose address may be known from elsewhere."""
+    return identity.identity is None and bool(identity.client_id) and identity.channel not in _SDK
+
+
+def from_row(row: Any) -> Sighting:
+    """A stored row, in the order of COLUMNS."""
+    facts = (bytes(row[0]), bytes(row[1]), *row[2:])
+    return Sighting(*facts)
+
+
+def of_users(tx: Transaction, user_keys: set[bytes]) -> dict[bytes, list[ChannelIdentity]]:
+    """Where each user can be reached, the latest seen first; what passed to others left out."""
+    own = [from_row(row) for row in tx.known("identity", COLUMNS, "user_key", user_keys)]
+    rivals = tx.known(
+        "identity", "place, active_at, user_key", "place", [c.place for c in own if c.active_at]
+    )
+    owner: dict[bytes, tuple[int, bytes]] = {}
+    for place, active_at, user_key in rivals:
+        owner[bytes(place)] = max(owner.get(bytes(place), (0, b"")), (active_at, bytes(user_key)))
+    found: dict[bytes, list[ChannelIdentity]] = {}
+    for known in sorted(own, key=lambda c: (-c.status_at, c.place)):
+        if not known.active_at or owner[known.place][1] == known.user_key:
+            found.setdefault(known.user_key, []).append(known.identity_seen())
+    return found
