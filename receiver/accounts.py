@@ -1,0 +1,36 @@
+"""The configured integrations, as the running process uses them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from receiver.options import AccountOptions, reveal
+from receiver.provider import Provider
+from receiver.registry import PROVIDERS
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One integration. Its name is the URL and the key of everything stored."""
+
+    name: str
+    provider: Provider
+    options: AccountOptions
+    secrets: tuple[bytes, ...]
+
+    @property
+    def receives(self) -> bool:
+        """Whether it takes webhooks: Avaamo, for one, sends none."""
+        return self.provider.inbound is not None
+
+
+def accounts(configured: Mapping[str, AccountOptions]) -> dict[str, Account]:
+    """All of them, by name."""
+    return {
+        name: Account(
+            name,
+            PROVIDERS[options.provider],
+            options,
+            tuple(reveal(secret).encode() for secret in options.webhook_secrets),
+        )
+        for name, options in configured.items()
+    }

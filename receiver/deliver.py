@@ -1,0 +1,246 @@
+"""
+Actions to providers: claimed in order for each person, sent, and settled by the answer.
+
+Neither Smooch nor Sinch takes an idempotency key, so a request whose answer was lost is uncertain:
+it is held for a human or a receipt, or repeated, as the account's `uncertain` setting says.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from handlers import actions, codec
+from handlers.event import Event, Fault
+from handlers.events import LinkExpired, LinkFailed, LinkSucceeded
+from handlers.people import User
+from receiver.accounts import Account
+from receiver.backoff import clamp, retry_delay
+from receiver.errors import Rejected, SendError, Throttled, Uncertain, Unsupported
+from receiver.logs import get_logger
+from receiver.provider import Recipient, Sent
+from receiver.send import Sender
+from storage import inbox, keys, lanes, outbox
+from storage.database import Database
+from storage.dialects import Transaction
+from storage.inbox import Delivery
+from storage.outbox import Outgoing
+from storage.tables import Queue
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What came of one attempt: what the provider answered, or why it did not work."""
+
+    item: Outgoing
+    sent: Sent | None
+    error: SendError | None
+
+
+class Deliverer:
+    """`step` and `work` for an Engine. told: called (from a thread) when there is a new event."""
+
+    def __init__(
+        self,
+        database: Database,
+        accounts: Mapping[str, Account],
+        sender: Sender,
+        clock: Callable[[], datetime],
+        told: Callable[[], None],
+        *,
+        lease: timedelta,
+        max_attempts: int,
+    ) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._sender = sender
+        self._clock = clock
+        self._told = told
+        self._lease = lease
+        self._max_attempts = max_attempts
+
+    def step(self, results: Sequence[Delivered], room: int) -> Sequence[Outgoing]:
+        """Settle what was sent, claim what there is room for."""
+        now = self._clock()
+        with self._database.write() as tx:
+            settled = self._settle(tx, results, now)
+            claims = lanes.claim(tx, Queue.SEND, now, self._lease, room) if room else []
+            items = outbox.load(tx, claims)
+        for result, outcome in settled:
+            _tell(result, outcome)
+        if settled:
+            self._told()
+        return items
+
+    async def work(self, item: Outgoing) -> Delivered:
+        """Send one action."""
+        if item.claim.lost:
+            lost = Uncertain("a worker ended while it was sending this")
+            if not self._repeats(item):
+                return Delivered(item, None, lost)
+        account = self._accounts.get(item.account)
+        if account is None:
+            unknown = Unsupported(f"there is no account {item.account}")
+            return Delivered(item, None, unknown)
+        recipient = Recipient(item.user, item.identities, item.reference)
+        try:
+            sent = await self._sender.send(
+                account.name, account.provider, account.options, item.action, recipient
+            )
+        except SendError as error:
+            return Delivered(item, None, error)
+        except Exception as error:
+            log.exception("adapter_bug", account=account.name, action=item.action.kind)
+            return Delivered(item, None, Rejected(f"a bug of ours: {type(error).__name__}"))
+        return Delivered(item, sent, None)
+
+    def _repeats(self, item: Outgoing) -> bool:
+        account = self._accounts.get(item.account)
+        return account is not None and account.options.uncertain == "repeat"
+
+    def _settle(
+        self, tx: Transaction, results: Sequence[Delivered], now: datetime
+    ) -> list[tuple[Delivered, str]]:
+        """Those whose lease was still ours, each with what became of it."""
+        if not results:
+            return []
+        tx.lock_lanes(lane for result in results for lane in _lanes(result.item))
+        ours = lanes.held(tx, [result.item.claim for result in results])
+        return [
+            (result, self._settle_one(tx, result, now))
+            for result in results
+            if result.item.claim.id in ours
+        ]
+
+    def _settle_one(self, tx: Transaction, result: Delivered, now: datetime) -> str:
+        item, error = result.item, result.error
+        claim = item.claim
+        if result.sent is not None:
+            message_id = result.sent.message_id
+            attempts = claim.attempts
+            outbox.note(tx, claim.ref, "sent", now, message_id=message_id, attempts=attempts)
+            lanes.finish(tx, [claim], now)
+            self._take_answer(tx, item, result.sent, now)
+            return "sent"
+        assert error is not None
+        words = str(error)[:500]
+        wait = self._wait(item, error)
+        if wait is not None:
+            outbox.note(tx, claim.ref, "queued", now, error=words, attempts=claim.attempts)
+            lanes.later(tx, claim, now + wait, words)
+            return "later"
+        status = "uncertain" if isinstance(error, Uncertain) else "dead"
+        outbox.note(tx, claim.ref, status, now, error=words, attempts=claim.attempts)
+        lanes.bury(tx, claim, words, now)
+        if status == "dead" and item.link_id is not None:
+            self._tell_handlers(tx, item, _failed(item, error), now)
+        return status
+
+    def _wait(self, item: Outgoing, error: SendError) -> timedelta | None:
+        """How long until the next attempt; None: there is none."""
+        repeated = isinstance(error, Uncertain) and self._repeats(item)
+        if not (error.retryable or repeated) or item.claim.attempts >= self._max_attempts:
+            return None
+        delay = retry_delay(item.claim.attempts, random.random())  # noqa: S311
+        if isinstance(error, Throttled) and error.retry_after is not None:
+            return clamp(error.retry_after, delay)
+        return delay
+
+    def _take_answer(self, tx: Transaction, item: Outgoing, sent: Sent, now: datetime) -> None:
+        """What the provider's answer proves: a client, identities, a user, a finished link."""
+        if item.link_id is not None and sent.client_id is not None:
+            outbox.client_of_link(tx, item.link_id, sent.client_id)
+        user = sent.user or item.user
+        if user is not None and (sent.identities or sent.user):
+            outbox.learn(tx, item.account, user, sent.identities, now)
+        if sent.linked and item.link_id is not None:
+            self._tell_handlers(tx, item, _succeeded(item, sent), now)
+
+    def _tell_handlers(self, tx: Transaction, item: Outgoing, event: Event, now: datetime) -> None:
+        if item.user is not None:
+            internal = codec.internal_json(event)
+            delivery = Delivery(item.account, internal, (event,), now, internal=True)
+            inbox.save(tx, [delivery], now)
+
+
+def expire_links(tx: Transaction, now: datetime, lease: timedelta, limit: int = 200) -> int:
+    """Give links that had no outcome in time their LinkExpired; how many."""
+    claims = lanes.claim(tx, Queue.EXPIRE, now, lease, limit)
+    if not claims:
+        return 0
+    lanes.finish(tx, claims, now)
+    found = outbox.open_links(tx, [claim.ref for claim in claims])
+    deliveries = []
+    for link_id, account, user_id, channel, platform, address in found:
+        event = LinkExpired(
+            id=f"link.expired:{link_id}",
+            user=User(user_id),
+            channel=channel,
+            platform=platform,
+            address=address,
+            occurred_at=now,
+            link=outbox.link_record(link_id, channel, platform, address, now),
+        )
+        body = codec.internal_json(event)
+        deliveries.append(Delivery(account, body, (event,), now, internal=True))
+    inbox.save(tx, deliveries, now)
+    return len(found)
+
+
+def _lanes(item: Outgoing) -> list[int]:
+    """What settling may touch: the action's lane, and its user's where there is news for them."""
+    found = [item.claim.lane]
+    if item.link_id is not None:
+        found.append(keys.lane(Queue.DISPATCH, item.user_key))
+    return [lane for lane in found if lane is not None]
+
+
+def _about(item: Outgoing) -> tuple[str, str, str]:
+    match item.action:
+        case actions.Link(target=target):
+            return target.channel, str(target.platform), target.address
+        case actions.AddIdentity(channel=channel, identity=address):
+            return channel, channel, address
+    raise TypeError(f"{item.action.kind} links nothing")
+
+
+def _failed(item: Outgoing, error: SendError) -> LinkFailed:
+    channel, platform, address = _about(item)
+    return LinkFailed(
+        id=f"link.failed:{item.link_id}",
+        user=item.user,
+        channel=channel,
+        platform=platform,
+        address=address,
+        error=Fault(error.code or error.kind, str(error)),
+        link=outbox.link_record(item.link_id or 0, channel, platform, address, None),
+    )
+
+
+def _succeeded(item: Outgoing, sent: Sent) -> LinkSucceeded:
+    channel, platform, address = _about(item)
+    return LinkSucceeded(
+        id=f"link.succeeded:{item.link_id}",
+        user=sent.user or item.user,
+        identities=sent.identities,
+        channel=channel,
+        platform=platform,
+        address=address,
+        link=outbox.link_record(item.link_id or 0, channel, platform, address, None),
+    )
+
+
+def _tell(result: Delivered, outcome: str) -> None:
+    error = result.error
+    log.info(
+        "action_delivered",
+        account=result.item.account,
+        action_id=result.item.claim.ref,
+        kind=result.item.action.kind,
+        outcome=outcome,
+        attempt=result.item.claim.attempts,
+        error=None if error is None else error.kind,
+        status=None if error is None else error.status,
+    )

@@ -1,0 +1,228 @@
+"""
+The public listener's edge: uvicorn's httptools protocol, with the limits that it lacks.
+
+A head is at most 16 KiB and 100 fields, and has a deadline; so has a body. What two parsers could
+read in two ways is refused, not guessed at: a missing or doubled Host, a target that names another
+host, a Transfer-Encoding other than "chunked", an upgrade. The rest of that (Content-Length twice,
+or beside Transfer-Encoding, bare line feeds, folded lines) llhttp refuses by itself.
+
+A connection has one timer, which looks at what is due; a request only moves the moment. An idle
+connection between two requests is uvicorn's (`timeout_keep_alive`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import Enum, auto
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from receiver.logs import get_logger
+
+MAX_HEAD = 16 * 1024  # bytes: the request line and all header fields
+MAX_FIELDS = 100
+SLACK = 5.0  # seconds over the endpoint's own deadline for a body, which answers better
+DRAIN = 3.0  # seconds that a body may still take once the process is to stop
+LINGER = 2.0  # seconds that a body may still take once it is of no use, so that the answer is read
+
+_WATCHED = frozenset({b"host", b"transfer-encoding"})
+_PER_FIELD = len(": \r\n")
+
+log = get_logger()
+
+
+class BadHead(Exception):
+    """This request is not passed on; `status` says how to answer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class _Stage(Enum):
+    """What the parser is reading."""
+
+    NOTHING = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+def protocol(header_timeout: timedelta, body_timeout: timedelta) -> type["Edge"]:
+    """The class for uvicorn's `http=`.
+
+    header_timeout: from the first byte of a request, and from the connection for the first one.
+    body_timeout: for a whole body; the endpoint answers at that time, here it is cut off later.
+    """
+    limits = {
+        "header_timeout": header_timeout.total_seconds(),
+        "body_timeout": body_timeout.total_seconds() + SLACK,
+    }
+    return type("ConfiguredEdge", (Edge,), limits)
+
+
+class Edge(HttpToolsProtocol):
+    """One connection."""
+
+    header_timeout = 10.0
+    body_timeout = 20.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to watch it."""
+        super().connection_made(transport)
+        self._stage = _Stage.NOTHING
+        self._head = 0  # bytes since the last moment at which no head was being read
+        self._bad: BadHead | None = None
+        self._stopping = False
+        self._due: float | None = self.loop.time() + self.header_timeout
+        self._watch = self.loop.call_later(self.header_timeout, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end of it."""
+        self._watch.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; refuse what is no HTTP, or a head that grows too long before it is complete."""
+        self._unset_keepalive_if_required()
+        if self._due is None:
+            self._due = self.loop.time() + self.header_timeout
+        self._head += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            bad = self._bad or BadHead(400, "no valid HTTP")
+            self._refuse(bad.status, bad.reason)
+            return
+        if self._stage is _Stage.HEAD and self._head > MAX_HEAD:
+            self._refuse(431, "the head is too long")
+
+    def on_message_begin(self) -> None:
+        """A request's first byte. The first request's time has run since it connected."""
+        super().on_message_begin()
+        self._stage = _Stage.HEAD
+        if self.cycle is not None:
+            self._due = self.loop.time() + self.header_timeout
+
+    def on_headers_complete(self) -> None:
+        """Pass the request on, or end the parsing: httptools turns what is raised into its own."""
+        try:
+            if self.parser.should_upgrade():  # the parser would drop the body
+                raise BadHead(501, "asks for another protocol")
+            check(self.parser.get_http_version(), self.url, self.headers)
+        except BadHead as bad:
+            self._bad = bad
+            raise
+        super().on_headers_complete()
+        self._stage = _Stage.BODY
+        self._head = 0
+        self._due = self.loop.time() + self.body_timeout
+
+    def on_message_complete(self) -> None:
+        """The request is all there. If it was answered before that, uvicorn's timer is off."""
+        super().on_message_complete()
+        self._stage = _Stage.NOTHING
+        self._head = 0
+        answered = self.cycle.response_complete
+        self._due = self.loop.time() + self.timeout_keep_alive if answered else None
+
+    def on_response_complete(self) -> None:
+        """Answered. A body that is still coming is thrown away, but not for ever."""
+        super().on_response_complete()
+        if self._stage is _Stage.BODY and self.cycle.response_complete:
+            self._hurry(LINGER)
+
+    def shutdown(self) -> None:
+        """An answer may still be given; a body may not hold the process up."""
+        super().shutdown()
+        if self._stage is _Stage.BODY and not self.transport.is_closing():
+            self._stopping = True
+            self._hurry(DRAIN)
+
+    def _hurry(self, seconds: float) -> None:
+        self._due = self.loop.time() + seconds
+        self._watch.cancel()
+        self._watch = self.loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """See what is due. A peer that does not read what it is sent is dropped."""
+        if self.transport.is_closing() or self.flow.write_paused:
+            self.transport.abort()
+            return
+        left = self.header_timeout if self._due is None else self._due - self.loop.time()
+        if left <= 0 and not self.flow.read_paused:  # paused: it is we who keep it waiting
+            self._late()
+            left = self.header_timeout
+        wait = max(0.05, min(left, self.header_timeout))
+        self._watch = self.loop.call_later(wait, self._look)
+
+    def _late(self) -> None:
+        match self._stage:
+            case _Stage.NOTHING:
+                self.transport.close()
+            case _Stage.BODY if self.cycle.response_complete:
+                self.transport.close()
+            case _Stage.HEAD:
+                self._refuse(408, "no complete head in time")
+            case _Stage.BODY if self._stopping:
+                self._refuse(503, "stopping, and its body has not come")
+            case _Stage.BODY:
+                self._refuse(408, "no complete body in time")
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer and close; without a word where an earlier answer is still to come."""
+        client = self.client[0] if self.client else None
+        log.warning("request_refused", status=status, reason=reason, client=client)
+        if self._may_answer():
+            self.transport.write(_ANSWERS[status])
+        self.transport.close()
+
+    def _may_answer(self) -> bool:
+        if self._stage is _Stage.BODY:
+            return not self.pipeline and not self.cycle.response_started
+        return self.cycle is None or self.cycle.response_complete
+
+
+def check(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Whether a head is short enough and means one thing only. Raises BadHead.
+
+    https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    """
+    size = len(target)
+    watched: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        size += len(name) + len(value) + _PER_FIELD
+        if name in _WATCHED:
+            watched.setdefault(name, []).append(value)
+    if size > MAX_HEAD or len(headers) > MAX_FIELDS:
+        raise BadHead(431, "the head is too long")
+    if version not in ("1.1", "1.0"):
+        raise BadHead(505, "neither HTTP/1.1 nor HTTP/1.0")
+    hosts = [host.lower() for host in watched.get(b"host", [])]
+    if len(hosts) > 1 or (version == "1.1" and not hosts):
+        raise BadHead(400, "not exactly one Host")
+    if not target.startswith(b"/") and _authority(target).lower() not in hosts:
+        raise BadHead(400, "the target is not on this host")
+    if b"transfer-encoding" in watched:
+        _check_coding(version, watched[b"transfer-encoding"])
+
+
+def _authority(target: bytes) -> bytes:
+    """The host and port of an absolute target, as written."""
+    return target.partition(b"://")[2].partition(b"/")[0]
+
+
+def _check_coding(version: str, codings: Sequence[bytes]) -> None:
+    if version == "1.0":
+        raise BadHead(400, "a Transfer-Encoding in HTTP/1.0")
+    if [coding.strip().lower() for coding in codings] != [b"chunked"]:
+        raise BadHead(501, "a Transfer-Encoding other than chunked")
+
+
+def _answer(status: int) -> bytes:
+    again = b"retry-after: 5\r\n" if status == 503 else b""
+    return STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n" + again + b"\r\n"
+
+
+_ANSWERS = {status: _answer(status) for status in (400, 408, 431, 501, 503, 505)}

@@ -1,0 +1,227 @@
+"""
+One running process: what `serve` and `work` start, in the order in which it depends on itself, and
+stop in the other. Nothing here is a global; tests run several in one process.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from starlette.types import ASGIApp
+
+from handlers.router import Router
+from receiver import app
+from receiver.accounts import Account, accounts
+from receiver.commit import GroupCommit
+from receiver.deliver import Delivered, Deliverer, expire_links
+from receiver.dispatch import Dispatcher, Limits
+from receiver.endpoint import WebhookEndpoint
+from receiver.engine import Engine
+from receiver.logs import get_logger
+from receiver.send import Sender
+from receiver.settings import Settings
+from storage import lanes
+from storage.database import AWAY, Database
+from storage.outbox import Outgoing
+from storage.work import Result, Work
+
+TICK = 1.0  # seconds between two looks at what the clock makes due
+SENDS = 20  # requests under way at once: a killed worker leaves at most these uncertain
+
+log = get_logger()
+
+
+class CannotStart(Exception):
+    """The process must not run like this; the message says what to do."""
+
+
+def clock() -> datetime:
+    """Now, aware."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Node:
+    """The parts of a running process. receives, works: which halves it has."""
+
+    settings: Settings
+    router: Router
+    receives: bool = True
+    works: bool = True
+    accounts: dict[str, Account] = field(init=False)
+    database: Database = field(init=False)
+    dispatch: Engine[Work, Result] | None = field(init=False, default=None)
+    deliver: Engine[Outgoing, Delivered] | None = field(init=False, default=None)
+    public: ASGIApp | None = field(init=False, default=None)
+    _loop: asyncio.AbstractEventLoop = field(init=False)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Node"]:
+        """From here everything runs; afterwards what was under way has ended and is settled.
+
+        Raises CannotStart where the database is not as this program needs it.
+        """
+        self._loop = asyncio.get_running_loop()
+        self.accounts = accounts(self.settings.accounts)
+        url = self.settings.database_url.get_secret_value()
+        with alone(url):
+            self.database = Database(url)
+            try:
+                _check_schema(self.database)
+                async with contextlib.AsyncExitStack() as stack:
+                    if self.works:
+                        await stack.enter_async_context(self._working(url))
+                    if self.receives:
+                        await stack.enter_async_context(self._receiving(url))
+                    yield self
+            finally:
+                self.database.close()
+
+    @asynccontextmanager
+    async def _receiving(self, url: str) -> AsyncIterator[None]:
+        database = Database(url, pool_size=4)  # its own, so that no worker can starve it
+        writers = 1 if url.startswith("sqlite") else 2
+        limit = self.settings.queue_limit
+        commit = GroupCommit(
+            database, clock, limit=limit, writers=writers, committed=self._wake_dispatch
+        )
+        endpoint = WebhookEndpoint(
+            self.accounts,
+            commit,
+            clock,
+            max_body=self.settings.max_body_bytes,
+            body_timeout=self.settings.body_timeout.total_seconds(),
+        )
+        commit.start()
+        self.public = app.public(endpoint)
+        try:
+            yield
+        finally:
+            await commit.stop()
+            database.close()
+
+    @asynccontextmanager
+    async def _working(self, url: str) -> AsyncIterator[None]:
+        settings = self.settings
+        limits = Limits(
+            settings.lease, settings.handler_timeout, settings.max_attempts, settings.link_expiry
+        )
+        async with Sender(clock) as sender:
+            dispatcher = Dispatcher(
+                self.database, self.accounts, self.router, limits, clock, self._later_deliver
+            )
+            deliverer = Deliverer(
+                self.database,
+                self.accounts,
+                sender,
+                clock,
+                self._later_dispatch,
+                lease=settings.lease,
+                max_attempts=settings.max_attempts,
+            )
+            self.dispatch = Engine(
+                "dispatch", dispatcher.step, dispatcher.work, settings.concurrency
+            )
+            self.deliver = Engine("deliver", deliverer.step, deliverer.work, SENDS)
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(e.run()) for e in (self.dispatch, self.deliver)]
+                ticking = group.create_task(self._tick())
+                try:
+                    yield
+                finally:
+                    ticking.cancel()
+                    self.dispatch.stop()
+                    await tasks[0]
+                    self.deliver.stop()
+
+    async def _tick(self) -> None:
+        """What the clock makes due: scheduled sends, links without an outcome."""
+        while True:
+            try:
+                found = await asyncio.to_thread(self._look)
+            except AWAY as error:
+                log.error("database_away", part="clock", error=type(error).__name__)
+                found = 0
+            if found:
+                self._wake_dispatch()
+                self._wake_deliver()
+            await asyncio.sleep(TICK)
+
+    def _look(self) -> int:
+        now = clock()
+        with self.database.write() as tx:
+            due = lanes.scheduled(tx, now, 200)
+            tx.lock_lanes(job.lane for job in due if job.lane is not None)
+            lanes.enter(tx, due, now)
+        with self.database.write() as tx:
+            return len(due) + expire_links(tx, now, self.settings.lease)
+
+    def _wake_dispatch(self) -> None:
+        if self.dispatch is not None:
+            self.dispatch.wake()
+
+    def _wake_deliver(self) -> None:
+        if self.deliver is not None:
+            self.deliver.wake()
+
+    def _later_dispatch(self) -> None:
+        self._loop.call_soon_threadsafe(self._wake_dispatch)
+
+    def _later_deliver(self) -> None:
+        self._loop.call_soon_threadsafe(self._wake_deliver)
+
+    def checks(self) -> dict[str, str | None]:
+        """What `/readyz` answers: each check with what is wrong, or None."""
+        try:
+            self.database.check()
+            pending = self.database.pending()
+        except AWAY as error:
+            return {"database": f"does not answer ({type(error).__name__})"}
+        behind = f"run `hookline migrate`: {', '.join(pending)}" if pending else None
+        return {"database": None, "schema": behind}
+
+
+def _check_schema(database: Database) -> None:
+    """A new database is set up; an older one waits for a human's `hookline migrate`."""
+    try:
+        if database.is_empty():
+            database.migrate()
+        elif pending := database.pending():
+            raise CannotStart(
+                f"the database's schema is older than this program ({', '.join(pending)} to come):"
+                " back it up, then run `hookline migrate`"
+            )
+    except AWAY as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        raise CannotStart(f"the database cannot be used: {reason}") from None
+
+
+@contextmanager
+def alone(url: str) -> Iterator[None]:
+    """Hold an SQLite file against a second process; nothing to do for PostgreSQL.
+
+    Raises CannotStart where another process has it, or where the folder cannot be written.
+    """
+    path = url.removeprefix("sqlite:///")
+    if path in (url, "", ":memory:"):
+        yield
+        return
+    try:
+        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise CannotStart(f"{path}: {error.strerror}; the folder must be writable") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CannotStart(
+                f"another process is using {path}: stop it, or use PostgreSQL, which takes many"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
