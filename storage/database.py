@@ -49,6 +49,14 @@ class Database:
         with self.engine.connect() as connection:
             yield self._transaction(connection)
 
+    def compact(self) -> None:
+        """Let nothing that was deleted linger: SQLite keeps it in its log until it is folded in."""
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("COMMIT")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.exec_driver_sql("BEGIN")
+
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()

@@ -198,8 +198,8 @@ def note(
 ) -> None:
     """Write what became of one attempt: status "sent", "queued", "uncertain" or "dead"."""
     tx.run(
-        "UPDATE action SET status = ?, message_id = coalesce(?, message_id), error = ?, attempts = ?, settled_at = ?"
-        " WHERE id = ?",
+        "UPDATE action SET status = ?, message_id = coalesce(?, message_id), error = ?,"
+        " attempts = ?, settled_at = ? WHERE id = ?",
         status,
         message_id,
         error,
@@ -210,8 +210,16 @@ def note(
 
 
 def proven(tx: Transaction, action_ids: Sequence[int]) -> dict[int, str]:
-    """The message ids of those actions of which a receipt has come before the answer."""
-    rows = tx.known("action", "id, message_id", "id", action_ids)
+    """The message ids of those actions of which a receipt has come, so that they were sent.
+
+    The rows are locked: a receipt that comes later finds what is written of them now.
+    """
+    tail = "" if tx.alone else " FOR UPDATE"
+    rows = tx.run(
+        "SELECT id, message_id FROM action WHERE id IN (SELECT value FROM numbers(?))"
+        f" ORDER BY id{tail}",
+        list(action_ids),
+    )
     return {row[0]: row[1] for row in rows if row[1] is not None}
 
 

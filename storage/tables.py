@@ -123,6 +123,21 @@ class Webhook(SQLModel, table=True):
     error: str | None = _text()
     internal: bool = Field(default=False)
 
+    __table_args__ = (
+        Index(
+            "ix_webhook_body",
+            "received_at",
+            sqlite_where=text("body IS NOT NULL"),
+            postgresql_where=text("body IS NOT NULL"),
+        ),
+        Index(
+            "ix_webhook_bare",
+            "received_at",
+            sqlite_where=text("body IS NULL"),
+            postgresql_where=text("body IS NULL"),
+        ),
+    )
+
 
 class Event(SQLModel, table=True):
     """type "unparsed" stands for a body that gave no event. user_key: the survivor's, at ingest."""
@@ -331,7 +346,7 @@ class Receipt(SQLModel, table=True):
     message_id: str = _text()
     status: str = _text()
     error: str | None = _text()
-    updated_at: datetime = _when()
+    updated_at: datetime = _when(index=True)
 
 
 class Run(SQLModel, table=True):

@@ -1,5 +1,6 @@
 """`hookline events`, `users`, `links`, `outbox` and `dead`: what there is, and what waits."""
 
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -86,7 +87,7 @@ def _event_line(row: dict[str, Any]) -> list[object]:
     text = row["text"] or row["payload"] or row["error"]
     return [
         row["id"],
-        row["received_at"],
+        row["received_at"][:19].replace("T", " "),
         row["account"],
         row["type"],
         user,
@@ -154,7 +155,7 @@ def _users(account: str | None, user: str | None, limit: int, as_json: bool) -> 
     if as_json:
         for row in rows:
             say_json(_plain(asdict(row)))
-    elif rows:
+    else:
         _table(
             ["user", "account", "external id", "identities", "aliases"],
             (
@@ -246,11 +247,13 @@ def _table(columns: list[str], rows: Iterable[list[object]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    # Without a terminal there is no width to keep to; what is cut off helps nobody.
+    console = Console() if sys.stdout.isatty() else Console(width=200)
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*("" if cell is None else printable(cell) for cell in row))
     if table.row_count:
-        Console().print(table, markup=False)
+        console.print(table, markup=False)
     else:
         typer.echo("There is nothing to show.")
 

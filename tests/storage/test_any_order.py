@@ -52,7 +52,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
     events: list[Event] = []
     for number in range(draw(st.integers(1, 9))):
         kind = draw(st.sampled_from(KINDS))
-        events.append(kind(draw, number))  # noqa: PERF401
+        events.append(kind(draw, number))
     for discarded, survivor in draw(st.sampled_from(MERGES)):
         events.append(
             UserMerged(id=f"merge:{discarded}", user=User(survivor), discarded=(discarded,))
