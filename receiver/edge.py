@@ -19,15 +19,19 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from receiver.logs import get_logger
+from receiver.provider import Headers
 
 MAX_HEAD = 16 * 1024  # bytes: the request line and all header fields
 MAX_FIELDS = 100
-SLACK = 5.0  # seconds over the endpoint's own deadline for a body, which answers better
+MAX_AHEAD = 20  # requests that may wait on a connection for the answer to an earlier one
+SLACK = 0.5  # seconds over the endpoint's own deadline for a body, which knows the account
 DRAIN = 3.0  # seconds that a body may still take once the process is to stop
-LINGER = 2.0  # seconds that a body may still take once it is of no use, so that the answer is read
+LINGER = 1.0  # seconds that a body may still take once it is of no use, so that the answer is read
 
-_WATCHED = frozenset({b"host", b"transfer-encoding"})
+READ = 256 * 1024  # bytes that uvloop and asyncio read at most at once
+
 _PER_FIELD = len(": \r\n")
+_WATCHED = frozenset({b"host", b"transfer-encoding"})
 
 log = get_logger()
 
@@ -53,30 +57,33 @@ def protocol(header_timeout: timedelta, body_timeout: timedelta) -> type["Edge"]
     """The class for uvicorn's `http=`.
 
     header_timeout: from the first byte of a request, and from the connection for the first one.
-    body_timeout: for a whole body; the endpoint answers at that time, here it is cut off later.
+    body_timeout: for a whole body. The endpoint answers then if part of it came; else we do.
     """
-    limits = {
-        "header_timeout": header_timeout.total_seconds(),
-        "body_timeout": body_timeout.total_seconds() + SLACK,
-    }
+    head, body = header_timeout.total_seconds(), body_timeout.total_seconds() + SLACK
+    limits = {"header_timeout": head, "body_timeout": body, "tick": min(head, body)}
     return type("ConfiguredEdge", (Edge,), limits)
 
 
 class Edge(HttpToolsProtocol):
-    """One connection."""
+    """One connection; `protocol` makes the class with its limits, in seconds."""
 
-    header_timeout = 10.0
-    body_timeout = 20.0
+    header_timeout: float
+    body_timeout: float
+    tick: float
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to watch it."""
         super().connection_made(transport)
         self._stage = _Stage.NOTHING
-        self._head = 0  # bytes since the last moment at which no head was being read
+        self._chunk = 0  # bytes that came last
+        self._fed = (
+            0  # bytes since the request or the last piece of its body, and what came with it
+        )
         self._bad: BadHead | None = None
+        self._refused = False
         self._stopping = False
         self._due: float | None = self.loop.time() + self.header_timeout
-        self._watch = self.loop.call_later(self.header_timeout, self._look)
+        self._watch = self.loop.call_later(self.tick, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of it."""
@@ -85,23 +92,27 @@ class Edge(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; refuse what is no HTTP, or a head that grows too long before it is complete."""
+        if self._refused:
+            return
         self._unset_keepalive_if_required()
         if self._due is None:
             self._due = self.loop.time() + self.header_timeout
-        self._head += len(data)
+        self._chunk = len(data)
+        self._fed += self._chunk
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
             bad = self._bad or BadHead(400, "no valid HTTP")
             self._refuse(bad.status, bad.reason)
             return
-        if self._stage is _Stage.HEAD and self._head > MAX_HEAD:
-            self._refuse(431, "the head is too long")
+        if self._fed > MAX_HEAD + READ and self._stage is not _Stage.NOTHING:
+            self._refuse(431, "a head, a trailer or a chunk's extension without end")
 
     def on_message_begin(self) -> None:
         """A request's first byte. The first request's time has run since it connected."""
         super().on_message_begin()
         self._stage = _Stage.HEAD
+        self._fed = self._chunk
         if self.cycle is not None:
             self._due = self.loop.time() + self.header_timeout
 
@@ -110,20 +121,28 @@ class Edge(HttpToolsProtocol):
         try:
             if self.parser.should_upgrade():  # the parser would drop the body
                 raise BadHead(501, "asks for another protocol")
+            if len(self.pipeline) >= MAX_AHEAD:
+                raise BadHead(400, "too many requests ahead")
+            if self._fed > MAX_HEAD:
+                check_size(self.url, self.headers)
             check(self.parser.get_http_version(), self.url, self.headers)
         except BadHead as bad:
             self._bad = bad
             raise
         super().on_headers_complete()
+        self.headers = []  # where trailers go: they are no headers of the request's
         self._stage = _Stage.BODY
-        self._head = 0
         self._due = self.loop.time() + self.body_timeout
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        super().on_body(body)
+        self._fed = 0
 
     def on_message_complete(self) -> None:
         """The request is all there. If it was answered before that, uvicorn's timer is off."""
         super().on_message_complete()
         self._stage = _Stage.NOTHING
-        self._head = 0
         answered = self.cycle.response_complete
         self._due = self.loop.time() + self.timeout_keep_alive if answered else None
 
@@ -150,16 +169,17 @@ class Edge(HttpToolsProtocol):
         if self.transport.is_closing() or self.flow.write_paused:
             self.transport.abort()
             return
-        left = self.header_timeout if self._due is None else self._due - self.loop.time()
+        left = self.tick if self._due is None else self._due - self.loop.time()
         if left <= 0 and not self.flow.read_paused:  # paused: it is we who keep it waiting
             self._late()
-            left = self.header_timeout
-        wait = max(0.05, min(left, self.header_timeout))
-        self._watch = self.loop.call_later(wait, self._look)
+            left = self.tick
+        self._watch = self.loop.call_later(max(0.05, min(left, self.tick)), self._look)
 
     def _late(self) -> None:
         match self._stage:
             case _Stage.NOTHING:
+                self.transport.close()
+            case _ if self._refused:
                 self.transport.close()
             case _Stage.BODY if self.cycle.response_complete:
                 self.transport.close()
@@ -171,9 +191,13 @@ class Edge(HttpToolsProtocol):
                 self._refuse(408, "no complete body in time")
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Answer and close; without a word where an earlier answer is still to come."""
+        """Answer and close; where earlier answers are still to come, the last of them closes."""
         client = self.client[0] if self.client else None
         log.warning("request_refused", status=status, reason=reason, client=client)
+        self._refused = True
+        if self._stage is not _Stage.BODY and not self._may_answer():
+            self.cycle.keep_alive = False
+            return
         if self._may_answer():
             self.transport.write(_ANSWERS[status])
         self.transport.close()
@@ -184,28 +208,30 @@ class Edge(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
 
-def check(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Whether a head is short enough and means one thing only. Raises BadHead.
+def check_size(target: bytes, headers: Headers) -> None:
+    """Whether a head is short enough. Raises BadHead."""
+    size = sum(len(name) + len(value) + _PER_FIELD for name, value in headers)
+    if len(target) + size > MAX_HEAD:
+        raise BadHead(431, "the head is too long")
+
+
+def check(version: str, target: bytes, headers: Headers) -> None:
+    """Whether a head has few enough fields and means one thing only. Raises BadHead.
 
     https://www.rfc-editor.org/rfc/rfc9112#section-3.2
     """
-    size = len(target)
-    watched: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        size += len(name) + len(value) + _PER_FIELD
-        if name in _WATCHED:
-            watched.setdefault(name, []).append(value)
-    if size > MAX_HEAD or len(headers) > MAX_FIELDS:
-        raise BadHead(431, "the head is too long")
+    if len(headers) > MAX_FIELDS:
+        raise BadHead(431, "the head has too many fields")
     if version not in ("1.1", "1.0"):
         raise BadHead(505, "neither HTTP/1.1 nor HTTP/1.0")
-    hosts = [host.lower() for host in watched.get(b"host", [])]
+    watched = [field for field in headers if field[0] in _WATCHED]
+    hosts = [value.lower() for name, value in watched if name == b"host"]
     if len(hosts) > 1 or (version == "1.1" and not hosts):
         raise BadHead(400, "not exactly one Host")
     if not target.startswith(b"/") and _authority(target).lower() not in hosts:
         raise BadHead(400, "the target is not on this host")
-    if b"transfer-encoding" in watched:
-        _check_coding(version, watched[b"transfer-encoding"])
+    if len(watched) > len(hosts):
+        _check_coding(version, [value for name, value in watched if name != b"host"])
 
 
 def _authority(target: bytes) -> bytes:

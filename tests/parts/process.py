@@ -189,12 +189,8 @@ class Answer:
 class Talk:
     """A connection. Reading ends with TimeoutError after `timeout` seconds of silence."""
 
-    def __init__(self, port: int, timeout: float = 15.0, buffer: int | None = None) -> None:
-        self._socket = socket.socket()
-        if buffer is not None:  # bytes that may wait here to be read
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self._socket.settimeout(timeout)
-        self._socket.connect(("127.0.0.1", port))
+    def __init__(self, port: int, timeout: float = 15.0) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout)
         self._read = b""
 
     def __enter__(self) -> "Talk":
