@@ -28,7 +28,7 @@ from receiver.settings import Settings
 from receiver.standins.server import serving as standing_in
 from receiver.standins.sinch import SinchState, sinch_app
 from receiver.standins.smooch import SmoochState, smooch_app
-from storage import queries
+from storage import asked, queries
 
 HANDLERS = ["handlers.offer_sms", "handlers.echo"]
 INTEGRATION = "5ec6c0ffee0000000000cafe"
@@ -236,8 +236,8 @@ async def _until(stage: Stage, account: str) -> bool:
 
 def _settled(stage: Stage, account: str) -> bool:
     with stage.node.database.read() as tx:
-        links = queries.links(tx, account, None, 0)
-        sent = queries.outbox(tx, account, [], 0)
+        links = asked.links(tx, account, None, 0)
+        sent = asked.outbox(tx, account, [], 0)
         pending = list(queries.events(tx, queries.Filter(account, status="pending")))
     kinds = {row["kind"] for row in sent if row["status"] == "sent"}
     linked = any(link["status"] == "linked" for link in links)
@@ -248,7 +248,7 @@ def _story(stage: Stage, account: str) -> tuple[Sequence[Any], dict[str, Account
     """All events of an account, oldest first, each with its runs and its actions."""
     with stage.node.database.read() as tx:
         rows = list(queries.events(tx, queries.Filter(account, limit=0)))[::-1]
-        told = [(row, queries.runs(tx, row.id), queries.actions_of(tx, row.id)) for row in rows]
+        told = [(row, asked.runs(tx, row.id), asked.actions_of(tx, row.id)) for row in rows]
     return told, stage.node.accounts
 
 
@@ -271,4 +271,4 @@ def _count(stage: Stage) -> int:
 
 def _summary(stage: Stage) -> tuple[list[Any], list[Any]]:
     with stage.node.database.read() as tx:
-        return queries.users(tx, limit=0), queries.links(tx, None, None, 0)
+        return queries.users(tx, limit=0), asked.links(tx, None, None, 0)

@@ -1,15 +1,14 @@
-"""What people look at: events, users, links, and what waits for a human. Newest first."""
+"""What people look at: events and users, newest first. `asked` has what was asked for."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from handlers.people import ChannelIdentity
-from storage import keys, sightings
+from storage import sightings
 from storage.dialects import Transaction
-from storage.tables import Queue, micros, moment
+from storage.tables import micros, moment
 
 PAGE = 500  # rows read at a time, so that a listing of everything needs no memory
 
@@ -67,7 +66,7 @@ _EVENTS = (
 
 
 @dataclass(slots=True)
-class _Where:
+class Where:
     """Conditions and their values, in step."""
 
     conditions: list[str] = field(default_factory=list)
@@ -95,16 +94,16 @@ def events(tx: Transaction, wanted: Filter) -> Iterator[EventRow]:
         left = None if left is None else left - len(rows)
 
 
-def _page(tx: Transaction, where: _Where, before: int | None, size: int) -> list[EventRow]:
-    here = _Where(list(where.conditions), list(where.values))
+def _page(tx: Transaction, where: Where, before: int | None, size: int) -> list[EventRow]:
+    here = Where(list(where.conditions), list(where.values))
     if before is not None:
         here.add("e.id < ?", before)
     sql = f"{_EVENTS}{here.sql()} ORDER BY e.id DESC LIMIT ?"
     return [_event_row(row) for row in tx.run(sql, *here.values, size)]
 
 
-def _event_conditions(tx: Transaction, wanted: Filter) -> _Where:
-    where = _Where()
+def _event_conditions(tx: Transaction, wanted: Filter) -> Where:
+    where = Where()
     for column, value in (("account", wanted.account), ("type", wanted.type)):
         if value is not None:
             where.add(f"e.{column} = ?", value)
@@ -164,7 +163,7 @@ def users(
     tx: Transaction, account: str | None = None, user: str | None = None, limit: int = 50
 ) -> list[UserRow]:
     """People, the latest first seen first; `user` is an id, an external id or an alias."""
-    where = _Where()
+    where = Where()
     where.add("merged_into IS NULL")
     if account is not None:
         where.add("account = ?", account)
@@ -194,111 +193,3 @@ def users(
         )
         for row in listed
     ]
-
-
-def links(tx: Transaction, account: str | None, status: str | None, limit: int) -> list[Any]:
-    """Links that were asked for: dicts with what is known of each."""
-    where = _Where()
-    for column, value in (("l.account", account), ("l.status", status)):
-        if value is not None:
-            where.add(f"{column} = ?", value)
-    sql = (
-        "SELECT l.id, l.account, u.id, l.channel, l.platform, l.address, l.status, l.confirmation,"
-        " l.note, l.error, l.requested_at, l.settled_at FROM link l"
-        f" LEFT JOIN app_user u ON u.key = l.user_key{where.sql()} ORDER BY l.id DESC"
-    )
-    names = (
-        "id account user channel platform address status confirmation note error requested_at"
-        " settled_at"
-    )
-    found = _dicts(tx, sql, where.values, limit, names)
-    for row in found:
-        row["note"] = json.loads(row["note"])
-    return found
-
-
-def outbox(
-    tx: Transaction, account: str | None, statuses: Sequence[str], limit: int
-) -> list[dict[str, Any]]:
-    """Actions: dicts with what became of each; `delivery` is the furthest receipt, or None."""
-    where = _Where()
-    if account is not None:
-        where.add("a.account = ?", account)
-    if statuses:
-        where.add(f"a.status IN ({','.join('?' * len(statuses))})", *statuses)
-    sql = (
-        "SELECT a.id, a.account, u.id, a.kind, a.status, a.attempts, a.event_id, a.handler,"
-        " a.message_id, a.error, a.created_at, a.settled_at, j.due_at FROM action a"
-        " LEFT JOIN app_user u ON u.key = a.user_key"
-        f" LEFT JOIN job j ON j.ref = a.id AND j.queue = 2{where.sql()} ORDER BY a.id DESC"
-    )
-    names = (
-        "id account user kind status attempts event handler message_id error created_at"
-        " settled_at due_at"
-    )
-    found = _dicts(tx, sql, where.values, limit, names)
-    wanted = {
-        keys.digest("receipt", row["account"], row["message_id"]): row
-        for row in found
-        if row["message_id"]
-    }
-    for row in found:
-        row["delivery"] = None
-    for key, status in tx.known("receipt", "key, status", "key", wanted):
-        wanted[bytes(key)]["delivery"] = status.split(".")[-1]
-    return found
-
-
-def _dicts(
-    tx: Transaction, sql: str, values: Sequence[Any], limit: int, names: str
-) -> list[dict[str, Any]]:
-    rows = tx.run(sql + (" LIMIT ?" if limit else ""), *values, *([limit] if limit else []))
-    found = [dict(zip(names.split(), row, strict=True)) for row in rows]
-    for row in found:
-        for name in ("requested_at", "settled_at", "created_at", "due_at"):
-            if row.get(name) is not None:
-                row[name] = moment(row[name])
-    return found
-
-
-def runs(tx: Transaction, event_id: int) -> list[dict[str, Any]]:
-    """What each handler made of one event."""
-    sql = (
-        "SELECT handler, attempts, outcome, duration, error, finished_at FROM run"
-        " WHERE event_id = ? ORDER BY finished_at"
-    )
-    names = ["handler", "attempts", "outcome", "duration_us", "error", "finished_at"]
-    found = [dict(zip(names, row, strict=True)) for row in tx.run(sql, event_id)]
-    for row in found:
-        row["finished_at"] = moment(row["finished_at"])
-    return found
-
-
-def actions_of(tx: Transaction, event_id: int) -> list[dict[str, Any]]:
-    """What was asked for because of one event, in order."""
-    sql = (
-        "SELECT id, account, kind, status, attempts, message_id, error, created_at, settled_at,"
-        " body FROM action WHERE event_id = ? ORDER BY id"
-    )
-    names = "id account kind status attempts message_id error created_at settled_at action"
-    found = _dicts(tx, sql, [event_id], 0, names)
-    for row in found:
-        row["action"] = json.loads(row["action"])
-    return found
-
-
-def counts(tx: Transaction) -> dict[str, int]:
-    """Unfinished work: dispatch and send, and how much of either is dead."""
-    found = {"dispatch": 0, "send": 0, "dead_events": 0, "dead_actions": 0}
-    sql = "SELECT queue, state = 4, count(*) FROM job GROUP BY queue, state = 4"
-    for queue, dead, count in tx.run(sql):
-        if queue == Queue.EXPIRE:
-            continue
-        first = queue == Queue.DISPATCH
-        name = (
-            ("dead_events" if dead else "dispatch")
-            if first
-            else ("dead_actions" if dead else "send")
-        )
-        found[name] += count
-    return found

@@ -26,7 +26,7 @@ def replay(
     as_json: JsonFlag = False,
 ) -> None:
     """Run stored events again. What was sent already is not sent again unless --resend."""
-    from storage import again, queries
+    from storage import again, asked, queries
 
     if not ids and not any((since, until, type_, status, account)):
         raise WrongUse("name events by id, or choose them by --since, --type, --status ...")
@@ -40,8 +40,8 @@ def replay(
                     "event": row.id,
                     "type": row.type,
                     "status": row.status,
-                    "handlers": [run["handler"] for run in queries.runs(tx, row.id)],
-                    "sent": sum(a["status"] == "sent" for a in queries.actions_of(tx, row.id)),
+                    "handlers": [run["handler"] for run in asked.runs(tx, row.id)],
+                    "sent": sum(a["status"] == "sent" for a in asked.actions_of(tx, row.id)),
                 }
                 for row in rows
                 if row.status in ("done", "dead")

@@ -106,15 +106,15 @@ def event_show(
     """One event: its fields, what each handler made of it, and what was sent because of it."""
     from receiver.accounts import accounts
     from receiver.listing import shown
-    from storage import queries
+    from storage import asked, queries
 
     with opened() as database, database.read() as tx:
         rows = list(queries.events(tx, queries.Filter(ids=[event_id])))
         if not rows:
             raise Failure(f"there is no event {event_id}")
         found = shown(rows[0], accounts(load_settings().accounts), raw=True)
-        found["runs"] = queries.runs(tx, event_id)
-        found["actions"] = queries.actions_of(tx, event_id)
+        found["runs"] = asked.runs(tx, event_id)
+        found["actions"] = asked.actions_of(tx, event_id)
     if as_json:
         say_json(_plain(found))
         return
@@ -187,10 +187,10 @@ def links(
     as_json: JsonFlag = False,
 ) -> None:
     """Channels that were asked to be linked, and what became of it."""
-    from storage import queries
+    from storage import asked
 
     with opened() as database, database.read() as tx:
-        rows = queries.links(tx, account, status, limit)
+        rows = asked.links(tx, account, status, limit)
     _list(rows, ["id", "account", "user", "platform", "address", "status", "error"], as_json)
 
 
@@ -204,10 +204,10 @@ def outbox(
     as_json: JsonFlag = False,
 ) -> None:
     """What handlers asked for, and what became of it."""
-    from storage import queries
+    from storage import asked
 
     with opened() as database, database.read() as tx:
-        rows = queries.outbox(tx, account, status, limit)
+        rows = asked.outbox(tx, account, status, limit)
     _list(
         rows, ["id", "account", "user", "kind", "status", "delivery", "attempts", "error"], as_json
     )
@@ -222,13 +222,13 @@ def dead(
     """What was given up and waits for a human: events and actions."""
     from receiver.accounts import accounts
     from receiver.listing import shown
-    from storage import queries
+    from storage import asked, queries
 
     known = accounts(load_settings().accounts)
     with opened() as database, database.read() as tx:
         chosen = queries.Filter(account, status="dead", limit=limit)
         found = [{"what": "event", **shown(row, known)} for row in queries.events(tx, chosen)]
-        waiting = queries.outbox(tx, account, ["dead", "uncertain"], limit)
+        waiting = asked.outbox(tx, account, ["dead", "uncertain"], limit)
         found += [{"what": "action", **row} for row in waiting]
     _list(found, ["what", "id", "account", "type", "kind", "status", "attempts", "error"], as_json)
     if found and not as_json:

@@ -111,7 +111,11 @@ REFUSED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("function", "message"), REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    REFUSED,
+    ids=[f"{n}-{said[:40]}" for n, (_, said) in enumerate(REFUSED)],
+)
 def test_what_cannot_be_called_with_a_context_is_refused_when_registered(
     function: Any, message: str
 ) -> None:
