@@ -11,7 +11,7 @@ Messages name host, method and status. The path is left out, since it may hold a
 whatever the provider quotes of our request is struck out of its words.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -28,12 +28,11 @@ from receiver.errors import (
     Uncertain,
     Unparsed,
 )
+from receiver.provider import Call, Calls
 
 LONGEST_WAIT = timedelta(hours=1)
 _WORDS = 300  # characters of the provider's words that are kept
 _NAMES = frozenset({"type", "role", "channel", "schema", "status"})  # never anybody's text
-
-Call = Generator[httpx.Request, httpx.Response, dict[str, Any]]
 
 
 def call(request: httpx.Request, *, effect: bool = True, needs: str | None = None) -> Call:
@@ -55,7 +54,7 @@ def call(request: httpx.Request, *, effect: bool = True, needs: str | None = Non
     return body
 
 
-def tell(request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+def tell(request: httpx.Request) -> Calls[None]:
     """Make one request of whose answer only the status matters. Raises a SendError."""
     response = yield request
     if not response.is_success:
@@ -151,13 +150,13 @@ def retry_after(headers: httpx.Headers) -> timedelta | None:
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return LONGEST_WAIT if len(value) > 4 else min(timedelta(seconds=int(value)), LONGEST_WAIT)
-    until, sent = _http_date(value), _http_date(headers.get("Date", ""))
+    until, sent = http_date(value), http_date(headers.get("Date", ""))
     if until is None or sent is None or until < sent:
         return None
     return min(until - sent, LONGEST_WAIT)
 
 
-def _http_date(value: str) -> datetime | None:
+def http_date(value: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, IndexError, OverflowError):

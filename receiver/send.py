@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 
 from handlers.actions import Action
 from receiver.errors import SendError, Unavailable, Uncertain
-from receiver.provider import Exchange, Provider, Recipient, Sent
+from receiver.provider import Calls, Provider, Recipient, Sent
+
+T = TypeVar("T")
 
 DEADLINE = 15.0  # seconds, for a whole exchange
 TIMEOUT = httpx.Timeout(DEADLINE, connect=5.0, pool=5.0)
@@ -88,9 +90,13 @@ class Sender:
         Raises SendError: the provider's refusal as its adapter reads it, or that nothing or
         nobody knows what was done. Anything else that is raised is a bug of the adapter.
         """
+        exchange = provider.outbound.carry_out(action, recipient, options)
+        return await self.call(account, provider, options, exchange)
+
+    async def call(self, account: str, provider: Provider, options: Any, exchange: Calls[T]) -> T:
+        """Make the calls of any exchange with the account's credentials; raises as `send` does."""
         if account not in self._auths:
             self._auths[account] = provider.outbound.auth(options, self._clock)
-        exchange = provider.outbound.carry_out(action, recipient, options)
         attempt = _Attempt()
         try:
             async with asyncio.timeout(self._deadline):
@@ -101,22 +107,17 @@ class Sender:
             exchange.close()
 
     async def _carry_out(
-        self, exchange: Exchange, auth: httpx.Auth | None, attempt: "_Attempt"
-    ) -> Sent:
-        step = _advance(exchange, None)
-        while isinstance(step, httpx.Request):
-            attempt.begin(step)
-            step = _advance(exchange, await self._client.send(step, auth=auth))
-        return step
-
-
-def _advance(exchange: Exchange, response: httpx.Response | None) -> httpx.Request | Sent:
-    """The exchange's next request, or what came of it all."""
-    try:
-        return next(exchange) if response is None else exchange.send(response)
-    except StopIteration as done:
-        sent: Sent = done.value
-        return sent
+        self, exchange: Calls[T], auth: httpx.Auth | None, attempt: "_Attempt"
+    ) -> T:
+        response: httpx.Response | None = None
+        while True:
+            try:
+                request = next(exchange) if response is None else exchange.send(response)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            attempt.begin(request)
+            response = await self._client.send(request, auth=auth)
 
 
 class _Attempt:

@@ -96,6 +96,12 @@ async def read(request: Request, model: type[Body]) -> Body:
         raise Refusal(400, "bad_request", f"{where}: {first['msg']}") from None
 
 
+def check_mask(request: Request, given: dict[str, Any]) -> None:
+    """Raises Refusal (400) unless `update_mask` names what the body holds."""
+    if set(request.query_params.get("update_mask", "").split(",")) != set(given):
+        raise Refusal(400, "bad_request", "update_mask must name what is in the body")
+
+
 def application(
     state: State, routes: list[Route], refuse: Callable[[Refusal, str], dict[str, Any]]
 ) -> ASGIApp:

@@ -7,11 +7,7 @@ A stand-in for Sinch's Conversation API and its token host, in one app.
 """
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -20,72 +16,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from receiver.standins import sinch_bodies as bodies
-from receiver.standins.core import Refusal, State, application, read, stamp
-from receiver.standins.hooks import Hooks
+from receiver.standins import sinch_hooks, sinch_more
+from receiver.standins.core import Refusal, application, check_mask, read, stamp
+from receiver.standins.sinch_state import SinchState, sinch_headers
 
-View = Callable[["SinchState", Request], Awaitable[Response]]
+__all__ = ["SinchState", "sinch_app", "sinch_headers"]
+
+View = Callable[[SinchState, Request], Awaitable[Response]]
 
 _STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND"}
-
-
-@dataclass(kw_only=True)
-class SinchState(State):
-    """The project: its key, its app, and what has happened.
-
-    mode:        DISPATCH refuses contacts, as the real one does.
-    adopt:       accept contact ids that are not known.
-    token_life:  seconds. tokens_fetched: how often a token was asked for; revoke() ends them.
-    secret:      of the webhook. hooks: where outcomes go; set hooks.target to receive them.
-    unreachable: identities to which delivery fails.
-    """
-
-    key_id: str = "standin-key"
-    key_secret: str = "standin-secret"  # noqa: S105 - of nobody
-    project_id: str = "standin-project"
-    app_id: str = "standin-app"
-    secret: str = "standin-webhook-secret"  # noqa: S105 - of nobody
-    mode: str = "CONVERSATION"
-    adopt: bool = False
-    token_life: int = 3600
-    tokens: set[str] = field(default_factory=set)
-    tokens_fetched: int = 0
-    contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
-    unreachable: set[str] = field(default_factory=set)
-    hooks: Hooks = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.hooks = Hooks(
-            lambda body, now: sinch_headers(self.secret, self.new_id(), body, now),
-            self.clock,
-            final=lambda status: 400 <= status < 500 and status != 429,
-        )
-
-    def revoke(self) -> None:
-        """End every token that was given out."""
-        self.tokens.clear()
-
-    def contact(self, contact_id: str) -> dict[str, Any]:
-        """Raises Refusal (404) for one that there is not."""
-        if contact_id not in self.contacts:
-            if not self.adopt:
-                raise Refusal(404, "NOT_FOUND", "contact not found")
-            self.contacts[contact_id] = {"id": contact_id, "channel_identities": []}
-        return self.contacts[contact_id]
-
-
-def sinch_headers(secret: str, nonce: str, body: bytes, now: datetime) -> dict[str, str]:
-    """https://developers.sinch.com/docs/conversation/callbacks#validating-callbacks"""
-    timestamp = str(int(now.timestamp()))
-    signed = body + f".{nonce}.{timestamp}".encode()
-    mac = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
-    return {
-        "x-sinch-webhook-signature": base64.b64encode(mac).decode(),
-        "x-sinch-webhook-signature-nonce": nonce,
-        "x-sinch-webhook-signature-timestamp": timestamp,
-        "x-sinch-webhook-signature-algorithm": "HmacSHA256",
-    }
 
 
 async def token(state: SinchState, request: Request) -> Response:
@@ -123,7 +62,7 @@ async def send_message(state: SinchState, request: Request) -> Response:
         }
         if status == "FAILED":
             report["reason"] = {"code": "RECIPIENT_NOT_REACHABLE", "description": "not there"}
-        _fire(state, {"message_delivery_report": report})
+        state.fire({"message_delivery_report": report})
     return JSONResponse({"message_id": message_id, "accepted_time": stamp(state.clock())})
 
 
@@ -140,8 +79,7 @@ def _whom(
     state: SinchState, app_id: str, recipient: bodies.Recipient, order: list[Any] | None
 ) -> tuple[dict[str, Any], str]:
     """The identity that is written to, and the contact's id ("" in DISPATCH mode)."""
-    if app_id != state.app_id:
-        raise Refusal(404, "NOT_FOUND", "app not found")
+    state.check_app(app_id)
     if recipient.contact_id is None:
         assert recipient.identified_by is not None
         first = recipient.identified_by.channel_identities[0].model_dump(exclude_none=True)
@@ -170,7 +108,7 @@ def _contact_of(state: SinchState, identity: dict[str, Any]) -> str:
 
 async def create_contact(state: SinchState, request: Request) -> Response:
     """POST contacts."""
-    _need_contacts(state)
+    state.need_contacts()
     body = await read(request, bodies.NewContact)
     return JSONResponse(_add(state, body.model_dump(exclude_none=True)))
 
@@ -178,38 +116,25 @@ async def create_contact(state: SinchState, request: Request) -> Response:
 def _add(state: SinchState, given: dict[str, Any]) -> dict[str, Any]:
     contact = {"id": state.new_id(), "display_name": "", "external_id": ""} | given
     state.contacts[contact["id"]] = contact
-    _fire(state, {"contact_create_notification": {"contact": contact}}, app=False)
+    state.fire({"contact_create_notification": {"contact": contact}}, app=False)
     return contact
 
 
 async def get_contact(state: SinchState, request: Request) -> Response:
     """GET contacts/{contact}."""
-    _need_contacts(state)
+    state.need_contacts()
     return JSONResponse(state.contact(request.path_params["contact"]))
 
 
 async def patch_contact(state: SinchState, request: Request) -> Response:
-    """PATCH contacts/{contact}?update_mask=channel_identities."""
-    _need_contacts(state)
+    """PATCH contacts/{contact}?update_mask=...: only what the mask names."""
+    state.need_contacts()
     contact = state.contact(request.path_params["contact"])
-    if request.query_params.get("update_mask") != "channel_identities":
-        raise Refusal(400, "INVALID_ARGUMENT", "update_mask must be channel_identities")
-    body = await read(request, bodies.ContactPatch)
-    contact |= body.model_dump(exclude_none=True)
-    _fire(state, {"contact_update_notification": {"contact": dict(contact)}}, app=False)
+    given = (await read(request, bodies.ContactPatch)).model_dump(exclude_none=True)
+    check_mask(request, given)
+    contact |= given
+    state.fire({"contact_update_notification": {"contact": dict(contact)}}, app=False)
     return JSONResponse(contact)
-
-
-def _need_contacts(state: SinchState) -> None:
-    if state.mode == "DISPATCH":
-        raise Refusal(400, "INVALID_ARGUMENT", "there are no contacts in DISPATCH mode")
-
-
-def _fire(state: SinchState, member: dict[str, Any], *, app: bool = True) -> None:
-    """A callback. Contacts belong to the project, so theirs name no app."""
-    now = stamp(state.clock())
-    envelope = {"app_id": state.app_id if app else "", "project_id": state.project_id}
-    state.hooks.fire(envelope | {"accepted_time": now, "event_time": now} | member)
 
 
 _VIEWS: list[tuple[str, str, View]] = [
@@ -218,6 +143,8 @@ _VIEWS: list[tuple[str, str, View]] = [
     ("contacts", "POST", create_contact),
     ("contacts/{contact}", "GET", get_contact),
     ("contacts/{contact}", "PATCH", patch_contact),
+    *sinch_more.VIEWS,
+    *sinch_hooks.VIEWS,
 ]
 
 

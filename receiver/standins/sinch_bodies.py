@@ -225,12 +225,36 @@ class SendMessage(Strict):
     ttl: str | int | None = None
 
 
+class Agent(Strict):
+    """Who joins or leaves."""
+
+    display_name: str | None = None
+    type: Literal["BOT", "HUMAN"] | None = None
+    picture_url: str | None = None
+
+
+class AgentEvent(Strict):
+    """agent_joined_event, agent_left_event."""
+
+    agent: Agent
+
+
 class AppEvent(Strict):
-    """What happens."""
+    """What happens: exactly one of them."""
 
     composing_event: dict[str, Any] | None = None
     composing_end_event: dict[str, Any] | None = None
     read_message_event: dict[str, Any] | None = None
+    comment_reply_event: Words | None = None
+    agent_joined_event: AgentEvent | None = None
+    agent_left_event: AgentEvent | None = None
+    generic_event: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "AppEvent":
+        if len(self.model_fields_set) != 1:
+            raise ValueError("exactly one event is required")
+        return self
 
 
 class SendEvent(Strict):
@@ -241,6 +265,8 @@ class SendEvent(Strict):
     event: AppEvent
     channel_priority_order: list[Channel] | None = None
     callback_url: str | None = None
+    event_metadata: str | None = None
+    queue: Literal["NORMAL_PRIORITY", "HIGH_PRIORITY"] | None = None
 
 
 class NewContact(Strict):
@@ -256,6 +282,12 @@ class NewContact(Strict):
 
 
 class ContactPatch(Strict):
-    """PATCH contacts/{id}?update_mask=channel_identities."""
+    """PATCH contacts/{id}?update_mask=..."""
 
-    channel_identities: list[Identity]
+    channel_identities: list[Identity] | None = None
+    language: str | None = None
+    display_name: str | None = None
+    email: str | None = None
+    external_id: str | None = None
+    metadata: str | None = None
+    channel_priority: list[Channel] | None = None

@@ -1,5 +1,6 @@
 """A stand-in for Sinch's SMS (XMS) API: batches, and reports for each recipient."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +12,9 @@ from starlette.types import ASGIApp
 
 from receiver.standins.core import Refusal, State, Strict, application, read, stamp
 from receiver.standins.hooks import Hooks
-from receiver.standins.sinch import sinch_headers
+from receiver.standins.sinch_state import sinch_headers
+
+View = Callable[["SinchSmsState", Request], Awaitable[Response]]
 
 
 class Batch(Strict):
@@ -68,30 +71,97 @@ class SinchSmsState(State):
         )
 
 
+async def send(state: SinchSmsState, request: Request) -> Response:
+    """POST batches; reports follow by webhook where they are asked for."""
+    body = await read(request, Batch)
+    given = body.model_dump(exclude_none=True, by_alias=True)
+    batch = given | {
+        "id": state.new_id(),
+        "canceled": False,
+        "created_at": stamp(state.clock()),
+        "modified_at": stamp(state.clock()),
+    }
+    state.batches.append(batch)
+    if body.delivery_report.startswith("per_recipient"):
+        for number in body.to:
+            _report(state, batch, number)
+    return JSONResponse(batch, 201)
+
+
+async def listed(state: SinchSmsState, request: Request) -> Response:
+    """GET batches, by pages; the first is 0."""
+    page = int(request.query_params.get("page", 0))
+    size = int(request.query_params.get("page_size", 30))
+    found = state.batches[page * size :][:size]
+    counts = {"count": len(state.batches), "page": page, "page_size": len(found)}
+    return JSONResponse(counts | {"batches": found})
+
+
+async def shown(state: SinchSmsState, request: Request) -> Response:
+    """GET batches/{batch}."""
+    return JSONResponse(_batch(state, request))
+
+
+async def cancelled(state: SinchSmsState, request: Request) -> Response:
+    """DELETE batches/{batch}."""
+    batch = _batch(state, request)
+    batch["canceled"] = True
+    return JSONResponse(batch)
+
+
+async def report(state: SinchSmsState, request: Request) -> Response:
+    """GET batches/{batch}/delivery_report, of all or of one number."""
+    return JSONResponse(_summary(_batch(state, request), request))
+
+
+_VIEWS: list[tuple[str, str, View]] = [
+    ("batches", "POST", send),
+    ("batches", "GET", listed),
+    ("batches/{batch}", "GET", shown),
+    ("batches/{batch}", "DELETE", cancelled),
+    ("batches/{batch}/delivery_report", "GET", report),
+    ("batches/{batch}/delivery_report/{number}", "GET", report),
+]
+
+
 def sinch_sms_app(state: SinchSmsState) -> ASGIApp:
     """The app; what it does and remembers is in `state`."""
+    routes = [
+        Route(f"/xms/v1/{{plan}}/{path}", _bound(state, view), methods=[method])
+        for path, method, view in _VIEWS
+    ]
+    return application(state, routes, _refuse)
 
-    async def send(request: Request) -> Response:
+
+def _bound(state: SinchSmsState, view: View) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
         if request.headers.get("authorization") != f"Bearer {state.token}":
             raise Refusal(401, "unauthorized", "the API token is not valid")
         if request.path_params["plan"] != state.service_plan_id:
             raise Refusal(404, "not_found", "no such service plan")
-        body = await read(request, Batch)
-        given = body.model_dump(exclude_none=True, by_alias=True)
-        batch = given | {
-            "id": state.new_id(),
-            "canceled": False,
-            "created_at": stamp(state.clock()),
-            "modified_at": stamp(state.clock()),
-        }
-        state.batches.append(batch)
-        if body.delivery_report.startswith("per_recipient"):
-            for number in body.to:
-                _report(state, batch, number)
-        return JSONResponse(batch, 201)
+        return await view(state, request)
 
-    route = Route("/xms/v1/{plan}/batches", send, methods=["POST"])
-    return application(state, [route], _refuse)
+    return endpoint
+
+
+def _batch(state: SinchSmsState, request: Request) -> dict[str, Any]:
+    for batch in state.batches:
+        if batch["id"] == request.path_params["batch"]:
+            return batch
+    raise Refusal(404, "not_found", "no such batch")
+
+
+def _summary(batch: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Everything is delivered at once: of the whole batch, or of the one number in the path."""
+    number = request.path_params.get("number")
+    if number is not None:
+        told = {"recipient": number, "code": 0, "status": "Delivered"}
+        return told | {"type": "recipient_delivery_report_sms", "batch_id": batch["id"]}
+    status = {"code": 0, "status": "Delivered", "count": len(batch["to"])}
+    if request.query_params.get("type") == "full":
+        status["recipients"] = batch["to"]
+    total = {"type": "delivery_report_sms", "total_message_count": len(batch["to"])}
+    return total | {"batch_id": batch["id"], "statuses": [status]}
 
 
 def _report(state: SinchSmsState, batch: dict[str, Any], number: str) -> None:

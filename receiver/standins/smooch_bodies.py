@@ -180,15 +180,20 @@ class LinkV1(Strict):
         return self
 
 
-class UserV1(Strict):
-    """POST appusers."""
+class ChangesV1(Strict):
+    """PUT appusers/{user}."""
 
-    userId: str = Field(min_length=1)
     givenName: str | None = None
     surname: str | None = None
     email: str | None = None
     signedUpAt: str | None = None
     properties: dict[str, Any] | None = None
+
+
+class UserV1(ChangesV1):
+    """POST appusers."""
+
+    userId: str = Field(min_length=1)
 
 
 class ActivityV1(Strict):

@@ -48,7 +48,9 @@ class SmoochState(State):
     integrations: platform -> id; v2 and v1.1 refuse ids that are not among them. Empty: any.
     unreachable: addresses that cannot be linked.
     secret:      of the webhook. hooks: where outcomes go; set hooks.target to receive them.
-    conversations: id -> user's id.
+    conversations: id -> user's id. webhooks: id -> as it is shown.
+    custom_integration: to which v2 ties webhooks; None: the app has none.
+    integration_scope:  the credential is an integration's own, which knows itself as "me" only.
     """
 
     key_id: str = "app_standin"
@@ -62,6 +64,11 @@ class SmoochState(State):
     users: dict[str, Person] = field(default_factory=dict)
     conversations: dict[str, str] = field(default_factory=dict)
     messages: list[dict[str, Any]] = field(default_factory=list)
+    notifications: list[dict[str, Any]] = field(default_factory=list)
+    attachments: list[str] = field(default_factory=list)
+    webhooks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    custom_integration: str | None = "5e00000000000000000000c1"
+    integration_scope: bool = False
     hooks: Hooks = field(init=False)
 
     def __post_init__(self) -> None:

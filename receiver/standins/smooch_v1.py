@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from receiver.standins import smooch_bodies as bodies
+from receiver.standins import smooch_hooks, smooch_more
 from receiver.standins.core import Refusal, read, stamp
 from receiver.standins.smooch_state import Client, Person, SmoochState
 
@@ -163,20 +164,21 @@ def _delivery(
 
 
 _VIEWS: list[tuple[str, str, View]] = [
-    ("", "POST", create_user),
-    ("/{user}", "GET", get_user),
-    ("/{user}/channels", "GET", channels),
-    ("/{user}/channels", "POST", link),
-    ("/{user}/channels/{channel}", "DELETE", unlink),
-    ("/{user}/messages", "POST", say),
-    ("/{user}/conversation/activity", "POST", activity),
+    *smooch_more.V1_VIEWS,
+    *smooch_hooks.V1_VIEWS,
+    ("/appusers", "POST", create_user),
+    ("/appusers/{user}", "GET", get_user),
+    ("/appusers/{user}/channels", "GET", channels),
+    ("/appusers/{user}/channels", "POST", link),
+    ("/appusers/{user}/channels/{channel}", "DELETE", unlink),
+    ("/appusers/{user}/messages", "POST", say),
+    ("/appusers/{user}/conversation/activity", "POST", activity),
 ]
 
 
 def routes(state: SmoochState) -> list[Route]:
     """Below /apps/{app}, and for v1 without it too, as an app-scoped key allows."""
-    roots = [("v1", "/v1/appusers"), ("v1", "/v1/apps/{app}/appusers")]
-    roots.append(("v1.1", "/v1.1/apps/{app}/appusers"))
+    roots = [("v1", "/v1"), ("v1", "/v1/apps/{app}"), ("v1.1", "/v1.1/apps/{app}")]
     return [
         Route(root + path, _bound(state, view, version), methods=[method])
         for version, root in roots
@@ -188,7 +190,8 @@ def _bound(
     state: SmoochState, view: View, version: str
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        state.check_auth(request, basic=version != "v1")
+        newer = version != "v1" or request.url.path.endswith("/notifications")
+        state.check_auth(request, basic=newer)
         state.check_app(request.path_params.get("app"))
         return await view(state, request, version)
 

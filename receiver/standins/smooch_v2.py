@@ -1,6 +1,7 @@
 """Sunshine Conversations v2 as the stand-in answers it, and the webhooks that follow."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from receiver.standins import smooch_bodies as bodies
+from receiver.standins import smooch_hooks, smooch_more
 from receiver.standins.core import Refusal, read, stamp
 from receiver.standins.smooch_state import Client, Person, SmoochState
 
@@ -208,10 +210,21 @@ _VIEWS: list[tuple[str, str, View]] = [
 
 def routes(state: SmoochState) -> list[Route]:
     """Everything is below an app."""
+    found: list[tuple[str, str, Any]] = [*_VIEWS]
+    found += [
+        (path, method, partial(_of_v2, view))
+        for path, method, view in (*smooch_more.V2_VIEWS, *smooch_hooks.V2_VIEWS)
+    ]
     return [
         Route("/v2/apps/{app}" + path, _bound(state, view), methods=[method])
-        for path, method, view in _VIEWS
+        for path, method, view in found
     ]
+
+
+async def _of_v2(view: Any, state: SmoochState, request: Request) -> Response:
+    """A view that serves several versions."""
+    response: Response = await view(state, request, "v2")
+    return response
 
 
 def _bound(state: SmoochState, view: View) -> Callable[[Request], Awaitable[Response]]:

@@ -27,10 +27,11 @@ from receiver.answers import call
 from receiver.bodies import present
 from receiver.errors import Unsupported
 from receiver.provider import Exchange, Outbound, Recipient, Sent
-from receiver.providers.sinch import recipients, send_contacts, writing
+from receiver.providers.sinch import calls, recipients, send_contacts, writing
 from receiver.providers.sinch.access_token import auth
 from receiver.providers.sinch.channels import channel_word
 from receiver.providers.sinch.options import SinchOptions
+from receiver.providers.sinch.urls import app_of, project_url
 
 # Keys of action.options that go into the request as they are.
 _OF_REQUEST = (
@@ -79,7 +80,8 @@ def say(action: Reply | Send, recipient: Recipient, options: SinchOptions) -> Ex
         )
         | _taken(action.options, _OF_REQUEST)
     )
-    request = httpx.Request("POST", send_contacts.project_url(options, "messages:send"), json=sent)
+    url = project_url(options, "messages", verb=":send")
+    request = httpx.Request("POST", url, json=sent)
     body = yield from call(request, needs="message_id")
     return Sent(message_id=fields.ident(body, "message_id"), raw=body)
 
@@ -91,19 +93,18 @@ def _addressed(action: Reply | Send, recipient: Recipient, options: SinchOptions
         target, channel = recipients.to_user(recipient, action.via, options), action.via
     else:
         target, channel = recipients.to_user(recipient, None, options), action.channel
-    return _envelope(target, channel, options)
+    envelope = {"app_id": app_of(options), "recipient": target}
+    return envelope | _order(target, channel, options)
 
 
-def _envelope(target: dict[str, Any], channel: str | None, options: SinchOptions) -> dict[str, Any]:
-    """App, recipient and order of channels. An identity is on its channel and needs no order."""
-    if not options.app_id:
-        raise Unsupported("sinch needs app_id")
-    order: list[str] = []
-    if "contact_id" in target:
-        order = [
-            channel_word(name) for name in ([channel] if channel else options.channel_priority)
-        ]
-    return {"app_id": options.app_id, "recipient": target} | present(channel_priority_order=order)
+def _order(
+    target: dict[str, Any], channel: str | None, options: SinchOptions
+) -> dict[str, list[str]]:
+    """The order of channels for a contact. An identity is on its channel and needs none."""
+    if "contact_id" not in target:
+        return {}
+    names = [channel] if channel else options.channel_priority
+    return present(channel_priority_order=[channel_word(name) for name in names])
 
 
 def _taken(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -141,9 +142,7 @@ def _event(
 ) -> Exchange:
     """POST events:send {"app_id", "recipient", "event"} -> {"event_id"}."""
     target = recipients.to_user(recipient, None, options)
-    sent = _envelope(target, channel, options) | {"event": event}
-    request = httpx.Request("POST", send_contacts.project_url(options, "events:send"), json=sent)
-    body = yield from call(request, needs="event_id")
+    body = yield from calls.send_event(event, target, options, **_order(target, channel, options))
     return Sent(message_id=fields.ident(body, "event_id"), raw=body)
 
 
@@ -163,4 +162,4 @@ _STEPS: dict[type, Callable[[Any, Recipient, SinchOptions], Exchange]] = {
     MarkRead: mark_read,
 }
 
-OUTBOUND = Outbound(carry_out, auth)
+OUTBOUND = Outbound(carry_out, auth, send_contacts.reveal, calls.fitting)

@@ -6,7 +6,6 @@ tells the outcome. https://developers.sinch.com/docs/conversation/api-reference/
 """
 
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -16,19 +15,13 @@ from receiver import fields
 from receiver.answers import call
 from receiver.bodies import present
 from receiver.errors import Rejected, Unsupported
-from receiver.provider import Exchange, Recipient, Sent
+from receiver.provider import Call, Exchange, Recipient, Sent
+from receiver.providers.sinch import calls
 from receiver.providers.sinch.channels import channel_name, channel_word
 from receiver.providers.sinch.options import SinchOptions
 from receiver.providers.sinch.recipients import contact_id
+from receiver.providers.sinch.urls import project_url
 from receiver.providers.sinch.writing import as_text
-
-
-def project_url(options: SinchOptions, path: str) -> str:
-    """The address of `path` below the account's project."""
-    if not options.project_id:
-        raise Unsupported("sinch needs project_id")
-    project = quote(options.project_id, safe="")
-    return f"{options.host}/{options.api_version}/projects/{project}/{path}"
 
 
 def create_user(action: CreateUser, recipient: Recipient, options: SinchOptions) -> Exchange:
@@ -58,43 +51,40 @@ def create_user(action: CreateUser, recipient: Recipient, options: SinchOptions)
 
 def add_identity(action: AddIdentity, recipient: Recipient, options: SinchOptions) -> Exchange:
     """GET the contact, PATCH it with the identity added; no PATCH if it is there already."""
-    url = _contact_url(recipient, options)
-    contact = yield from call(httpx.Request("GET", url), effect=False, needs="id")
+    name = contact_id(recipient, options)
+    contact = yield from calls.get_contact(name, options)
     added = _written(action.channel, action.identity, action.app_id, options)
     listed = _listed(contact)
     if not any(_same(identity, added) for identity in listed):
-        contact = yield from _rewrite(url, [*listed, added])
+        contact = yield from _rewrite(name, [*listed, added], options)
     return Sent(linked=True, identities=(_identity(added),), raw=contact)
 
 
 def unlink(action: Unlink, recipient: Recipient, options: SinchOptions) -> Exchange:
     """GET the contact, PATCH it without its identities on the channel."""
-    url = _contact_url(recipient, options)
-    contact = yield from call(httpx.Request("GET", url), effect=False, needs="id")
+    name = contact_id(recipient, options)
+    contact = yield from calls.get_contact(name, options)
     listed = _listed(contact)
     word = channel_word(action.channel)
     kept = [identity for identity in listed if identity.get("channel") != word]
     if len(kept) == len(listed):
         raise Rejected(f"the contact has no identity on {action.channel}", code="not_linked")
-    contact = yield from _rewrite(url, kept)
+    contact = yield from _rewrite(name, kept, options)
     gone = [_identity(identity) for identity in listed if identity.get("channel") == word]
     return Sent(identities=tuple(identity.as_("inactive") for identity in gone), raw=contact)
 
 
-def _contact_url(recipient: Recipient, options: SinchOptions) -> str:
-    contact = contact_id(recipient, options)
-    return project_url(options, f"contacts/{quote(contact, safe='')}")
+def reveal(user_id: str, options: SinchOptions) -> Exchange:
+    """Where the contact can be reached. Raises Unsupported for a user who is no contact."""
+    name = contact_id(Recipient(User(user_id)), options)
+    contact = yield from calls.get_contact(name, options)
+    return Sent(identities=_read(contact), raw=contact)
 
 
-def _rewrite(url: str, identities: list[dict[str, Any]]) -> Any:
+def _rewrite(contact: str, identities: list[dict[str, Any]], options: SinchOptions) -> Call:
     """Put the whole list in place of the old one; doing so twice changes nothing."""
-    request = httpx.Request(
-        "PATCH",
-        url,
-        params={"update_mask": "channel_identities"},
-        json={"channel_identities": identities},
-    )
-    return (yield from call(request, effect=False, needs="id"))
+    changes = {"channel_identities": identities}
+    return (yield from calls.update_contact(contact, changes, options))
 
 
 def _written(

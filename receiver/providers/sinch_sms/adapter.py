@@ -9,7 +9,6 @@ https://developers.sinch.com/docs/sms/api-reference/sms/batches
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -21,6 +20,7 @@ from receiver.credentials import Bearer
 from receiver.errors import Unsupported
 from receiver.options import reveal
 from receiver.provider import Exchange, Outbound, Recipient, Sent
+from receiver.providers.sinch_sms import calls
 from receiver.providers.sinch_sms.options import SinchSmsOptions
 
 CHANNELS = frozenset({"sms", "mms"})
@@ -47,9 +47,7 @@ def carry_out(action: Action, recipient: Recipient, options: SinchSmsOptions) ->
     """The exchange for one action. Raises Unsupported when it is started, before any request."""
     if not isinstance(action, Reply | Send):
         raise Unsupported(f"sinch_sms only sends messages: it cannot carry out {action.kind}")
-    if not options.service_plan_id:
-        raise Unsupported("sinch_sms needs service_plan_id")
-    url = f"{options.host}/xms/v1/{quote(options.service_plan_id, safe='')}/batches"
+    url = calls.batches_url(options)
     request = httpx.Request("POST", url, json=_batch(action, recipient, options))
     body = yield from call(request, needs="id")
     return Sent(message_id=fields.ident(body, "id"), raw=body)
@@ -122,4 +120,4 @@ def auth(options: SinchSmsOptions, clock: Callable[[], datetime]) -> httpx.Auth 
     return Bearer(reveal(options.token)) if options.token else None
 
 
-OUTBOUND = Outbound(carry_out, auth)
+OUTBOUND = Outbound(carry_out, auth, probe=calls.fitting)

@@ -14,6 +14,7 @@ from receiver.provider import Exchange, Outbound, Recipient
 from receiver.providers.smooch import send_v1, send_v2
 from receiver.providers.smooch.auth import auth
 from receiver.providers.smooch.options import SmoochOptions
+from receiver.providers.smooch.reveal import reveal
 
 Steps = dict[type, Callable[[Any, Recipient, SmoochOptions], Exchange]]
 
@@ -48,4 +49,4 @@ def carry_out(action: Action, recipient: Recipient, options: SmoochOptions) -> E
     return (yield from step(action, recipient, options))
 
 
-OUTBOUND = Outbound(carry_out, auth)
+OUTBOUND = Outbound(carry_out, auth, reveal)

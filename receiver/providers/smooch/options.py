@@ -15,6 +15,8 @@ class SmoochOptions(AccountOptions):
     key_id, key_secret: an API key ("app_...", "act_..."); token: a bearer token given instead.
     auth:         None: the token if there is one, else a JWT made from the key.
     scope:        of the JWT: "app", or "account" for an act_ key.
+    switchboard:  our integration in the switchboard, by name or id (v2): conversations that another
+                  one has are not answered unless a handler says so. None: all are.
     integrations: platform -> integrationId, e.g. {"twilio": "5ec6..."}; v2 needs it to link.
     """
 
@@ -27,6 +29,7 @@ class SmoochOptions(AccountOptions):
     auth: Literal["jwt", "basic", "token"] | None = None
     scope: Literal["app", "account"] = "app"
     region: Literal["us", "eu"] = "us"
+    switchboard: str | None = None
     integrations: dict[str, str] = {}
 
     @property

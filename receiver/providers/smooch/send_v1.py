@@ -6,7 +6,6 @@ https://docs.smooch.io/rest/v1.1/
 
 from collections.abc import Generator
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -18,25 +17,16 @@ from receiver.answers import call, tell
 from receiver.bodies import present
 from receiver.errors import Rejected, Unsupported
 from receiver.provider import Exchange, Recipient, Sent
-from receiver.providers.smooch import linking
+from receiver.providers.smooch import calls, linking
 from receiver.providers.smooch.options import SmoochOptions
 from receiver.providers.smooch.platforms import platform
 from receiver.providers.smooch.posts import AUTHOR_V1, post
+from receiver.providers.smooch.urls import app_url
 from receiver.providers.smooch.users import known_id, refuse_address, removed
 
 
-def users_url(options: SmoochOptions) -> str:
-    """Where users are. An app-scoped key may leave the app out on v1, as the guides do."""
-    root = f"{options.host}/{options.api_version}"
-    if options.app_id is None and options.api_version == "v1" and options.scope == "app":
-        return f"{root}/appusers"
-    if options.app_id is None:
-        raise Unsupported(f"smooch {options.api_version} needs app_id here")
-    return f"{root}/apps/{quote(options.app_id, safe='')}/appusers"
-
-
-def _url(recipient: Recipient, options: SmoochOptions, below: str) -> str:
-    return f"{users_url(options)}/{quote(known_id(recipient), safe='')}/{below}"
+def _url(recipient: Recipient, options: SmoochOptions, *below: str) -> str:
+    return app_url(options, "appusers", known_id(recipient), *below)
 
 
 def create_user(action: CreateUser, recipient: Recipient, options: SmoochOptions) -> Exchange:
@@ -54,13 +44,12 @@ def create_user(action: CreateUser, recipient: Recipient, options: SmoochOptions
         properties=action.properties,
     )
     try:
-        request = httpx.Request("POST", users_url(options), json=made)
+        request = httpx.Request("POST", app_url(options, "appusers"), json=made)
         body = yield from call(request, needs="appUser._id")
     except Rejected as error:
         if error.status != 409:
             raise
-        url = f"{users_url(options)}/{quote(action.external_id, safe='')}"
-        body = yield from call(httpx.Request("GET", url), effect=False, needs="appUser._id")
+        body = yield from calls.get_user(action.external_id, options)
     found = fields.obj(body, "appUser")
     user = User(fields.ident(found, "_id") or "", fields.ident(found, "userId"))
     return Sent(user=user, raw=body)
@@ -90,7 +79,7 @@ def _pending_client(body: dict[str, Any], target: Target) -> dict[str, Any]:
 def unlink(action: Unlink, recipient: Recipient, options: SmoochOptions) -> Exchange:
     """DELETE channels/{platform} -> 200 {}."""
     name = action.platform or platform(action.channel, recipient, options)
-    url = _url(recipient, options, f"channels/{quote(name, safe='')}")
+    url = _url(recipient, options, "channels", name)
     yield from tell(httpx.Request("DELETE", url))
     return Sent(identities=removed(recipient, action.channel))
 
@@ -118,6 +107,6 @@ def mark_read(action: MarkRead, recipient: Recipient, options: SmoochOptions) ->
 def _activity(
     kind: str, recipient: Recipient, options: SmoochOptions
 ) -> Generator[httpx.Request, httpx.Response, Sent]:
-    url = _url(recipient, options, "conversation/activity")
+    url = _url(recipient, options, "conversation", "activity")
     yield from tell(httpx.Request("POST", url, json=AUTHOR_V1 | {"type": kind}))
     return Sent()

@@ -6,7 +6,6 @@ https://developer.zendesk.com/api-reference/conversations/
 
 from collections.abc import Generator
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -15,24 +14,18 @@ from handlers.people import User
 from receiver import fields
 from receiver.answers import call, tell
 from receiver.bodies import present
-from receiver.errors import Rejected, Unsupported
+from receiver.errors import Rejected
 from receiver.provider import Exchange, Recipient, Sent
-from receiver.providers.smooch import linking
+from receiver.providers.smooch import calls, linking
 from receiver.providers.smooch.options import SmoochOptions
 from receiver.providers.smooch.platforms import platforms
 from receiver.providers.smooch.posts import AUTHOR_V2, post
+from receiver.providers.smooch.urls import app_url
 from receiver.providers.smooch.users import known_id, refuse_address, removed
 
 # A look-up yields requests like an exchange, and returns an id or several.
 Lookup = Generator[httpx.Request, httpx.Response, str]
 Lookups = Generator[httpx.Request, httpx.Response, list[str]]
-
-
-def _url(options: SmoochOptions, *parts: str) -> str:
-    if options.app_id is None:
-        raise Unsupported("smooch v2 needs app_id here")
-    path = "/".join(quote(part, safe="") for part in (options.app_id, *parts))
-    return f"{options.host}/v2/apps/{path}"
 
 
 def create_user(action: CreateUser, recipient: Recipient, options: SmoochOptions) -> Exchange:
@@ -49,13 +42,12 @@ def create_user(action: CreateUser, recipient: Recipient, options: SmoochOptions
     )
     made = present(externalId=action.external_id, profile=profile, metadata=action.properties)
     try:
-        request = httpx.Request("POST", _url(options, "users"), json=made)
+        request = httpx.Request("POST", app_url(options, "users"), json=made)
         body = yield from call(request, needs="user.id")
     except Rejected as error:
         if error.status != 409 or not action.external_id:
             raise
-        request = httpx.Request("GET", _url(options, "users", action.external_id))
-        body = yield from call(request, effect=False, needs="user.id")
+        body = yield from calls.get_user(action.external_id, options)
     found = fields.obj(body, "user")
     user = User(fields.ident(found, "id") or "", fields.ident(found, "externalId"))
     return Sent(user=user, raw=body)
@@ -70,7 +62,7 @@ def link(action: Link, recipient: Recipient, options: SmoochOptions) -> Exchange
     }
     conversation = yield from _conversation(action.conversation_id, user_id, options)
     asked["target"] = {"conversationId": conversation}
-    request = httpx.Request("POST", _url(options, "users", user_id, "clients"), json=asked)
+    request = httpx.Request("POST", app_url(options, "users", user_id, "clients"), json=asked)
     body = yield from call(request, needs="client.id")
     return linking.pending(action.target, fields.obj(body, "client"), body)
 
@@ -83,7 +75,8 @@ def unlink(action: Unlink, recipient: Recipient, options: SmoochOptions) -> Exch
     if not clients:
         raise Rejected(f"the user has no client on {action.channel}", code="not_linked")
     for client in clients:
-        yield from tell(httpx.Request("DELETE", _url(options, "users", user_id, "clients", client)))
+        url = app_url(options, "users", user_id, "clients", client)
+        yield from tell(httpx.Request("DELETE", url))
     return Sent(identities=removed(recipient, action.channel))
 
 
@@ -99,8 +92,7 @@ def _known_clients(action: Unlink, recipient: Recipient) -> list[str]:
 
 
 def _clients(action: Unlink, user_id: str, options: SmoochOptions) -> Lookups:
-    request = httpx.Request("GET", _url(options, "users", user_id, "clients"))
-    body = yield from call(request, effect=False)
+    body = yield from calls.list_channels(user_id, options)
     wanted = (action.platform,) if action.platform else platforms(action.channel)
     found = [c for c in fields.items(body, "clients") if fields.text(c, "type") in wanted]
     return [client_id for client in found if (client_id := fields.ident(client, "id"))]
@@ -115,7 +107,7 @@ def say(action: Reply | Send, recipient: Recipient, options: SmoochOptions) -> E
     user_id = known_id(recipient)
     said = post(action, recipient, options)
     conversation = yield from _conversation(action.conversation_id, user_id, options)
-    url = _url(options, "conversations", conversation, "messages")
+    url = app_url(options, "conversations", conversation, "messages")
     body = yield from call(httpx.Request("POST", url, json=said))
     parts = fields.items(body, "messages")
     return Sent(message_id=fields.ident(parts[0], "id") if parts else None, raw=body)
@@ -136,7 +128,7 @@ def _activity(
     kind: str, conversation_id: str | None, recipient: Recipient, options: SmoochOptions
 ) -> Exchange:
     conversation = yield from _conversation(conversation_id, known_id(recipient), options)
-    url = _url(options, "conversations", conversation, "activity")
+    url = app_url(options, "conversations", conversation, "activity")
     yield from tell(httpx.Request("POST", url, json=AUTHOR_V2 | {"type": kind}))
     return Sent()
 
@@ -148,13 +140,10 @@ def _conversation(known: str | None, user_id: str, options: SmoochOptions) -> Lo
     """
     if known:
         return known
-    url = httpx.URL(_url(options, "conversations"), params={"filter[userId]": user_id})
-    body = yield from call(httpx.Request("GET", url), effect=False)
+    body = yield from calls.list_conversations(user_id, options)
     for conversation in fields.items(body, "conversations"):
         found = fields.ident(conversation, "id")
         if found and fields.text(conversation, "type") == "personal":
             return found
-    made = {"type": "personal", "participants": [{"userId": user_id}]}
-    request = httpx.Request("POST", _url(options, "conversations"), json=made)
-    body = yield from call(request, effect=False, needs="conversation.id")
+    body = yield from calls.create_conversation(user_id, options, effect=False)
     return fields.ident(body, "conversation.id") or ""

@@ -16,6 +16,7 @@ from receiver import fields
 from receiver.errors import Refused
 from receiver.provider import Headers, Inbound, Proof, Step, only
 from receiver.providers.smooch import read_v1, read_v2
+from receiver.providers.smooch.switchboard import elsewhere
 
 HEADER = b"x-api-key"
 
@@ -120,4 +121,11 @@ def sign(body: bytes, secret: bytes, now: datetime, nonce: str) -> dict[str, str
     return {"X-API-Key": secret.decode()}
 
 
-INBOUND = Inbound(verify=verify, explain=explain, sign=sign, parse=parse)
+INBOUND = Inbound(
+    verify=verify,
+    explain=explain,
+    sign=sign,
+    parse=parse,
+    proofs={HEADER: True},
+    elsewhere=elsewhere,
+)

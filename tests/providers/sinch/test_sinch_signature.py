@@ -97,7 +97,8 @@ PUBLISHED_BODY = (Path(__file__).parent / "published_vector.body").read_bytes()
 
 def test_the_published_vector_is_genuine() -> None:
     proof = verify(PUBLISHED, PUBLISHED_BODY, PUBLISHED_AT, secrets=[PUBLISHED_SECRET])
-    assert proof == Proof(secret=0, nonce="01FJA8B4A7BM43YGWSG9GBV067", signed_at=PUBLISHED_AT)
+    assert (proof.secret, proof.nonce) == (0, "01FJA8B4A7BM43YGWSG9GBV067")
+    assert proof.signed_at == PUBLISHED_AT
 
 
 def test_a_signature_made_by_openssl_is_genuine() -> None:
