@@ -6,7 +6,10 @@ by side, and settles what has ended together with the next claim, in one transac
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
+
+from sqlalchemy.exc import DataError, IntegrityError
 
 from receiver.logs import get_logger
 from storage.database import AWAY
@@ -16,14 +19,21 @@ Result = TypeVar("Result")
 
 POLL = 1.0  # seconds; the safety net where no wake-up comes
 PAUSE = 1.0  # seconds, after the database did not answer
+GRACE = 8.0  # seconds that work under way gets at the end
+
+# The database raises these as well, but because of what it was given: it is not away.
+SPOILT = (DataError, IntegrityError)
 
 log = get_logger()
 
 
 class Engine(Generic[Item, Result]):
-    """One loop. `step(results, room)` settles and claims (in a thread); `work(item)` never raises.
+    """One loop. `step(results, room)` settles and claims, in a thread of its own.
 
-    room: how many items may be under way at once.
+    work:   what to do with one item; a failure of the work is a result, too.
+    spoilt: what is settled in place of a result that the database does not take, such as a text
+            with a NUL in it; it holds nothing but the failure.
+    room:   how many items may be under way at once.
     """
 
     def __init__(
@@ -31,50 +41,73 @@ class Engine(Generic[Item, Result]):
         name: str,
         step: Callable[[Sequence[Result], int], Sequence[Item]],
         work: Callable[[Item], Awaitable[Result]],
+        spoilt: Callable[[Result], Result],
         room: int,
+        *,
+        poll: float = POLL,
+        pause: float = PAUSE,
+        grace: float = GRACE,
     ) -> None:
+        """poll, pause, grace: in seconds."""
         self._name = name
         self._step = step
         self._work = work
+        self._spoilt = spoilt
         self._room = room
+        self._poll, self._pause, self._grace = poll, pause, grace
         self._wake = asyncio.Event()
         self._ended: list[Result] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._give_up: float | None = None  # the loop's time; None: not stopping
+        # Not the loop's own threads: whoever fills those must not keep us from settling.
+        self._thread = ThreadPoolExecutor(1, f"engine-{name}")
 
     def wake(self) -> None:
         """There may be work: look now. From the loop's own thread."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Until `stop`: then what is under way is ended and settled, and nothing new is claimed."""
-        while not (self._stopping and not self._tasks and not self._ended):
-            claimed = await self._turn()
-            if not claimed and not self._ended:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL)
-            self._wake.clear()
+        """Until `stop`: then what is under way is ended and settled, and nothing new is claimed.
+
+        What has not ended within `grace` is cut short, and what the database does not take within
+        it is left: their leases give both to whoever works next.
+        """
+        try:
+            while not self._is_over():
+                claimed = await self._turn()
+                if not claimed and not self._ended:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), self._poll)
+                self._wake.clear()
+        finally:
+            self._thread.shutdown(wait=False)
+            for task in self._tasks:
+                task.cancel()
 
     def stop(self) -> None:
         """Claim nothing more."""
-        self._stopping = True
+        self._give_up = asyncio.get_running_loop().time() + self._grace
         self._wake.set()
 
-    async def idle(self) -> bool:
-        """Whether nothing is under way and nothing waits to be settled."""
-        return not self._tasks and not self._ended
+    def _is_over(self) -> bool:
+        if self._give_up is None:
+            return False
+        left = len(self._tasks) + len(self._ended)
+        late = asyncio.get_running_loop().time() > self._give_up
+        if left and late:
+            log.warning("stopped_early", part=self._name, unsettled=left)
+        return not left or late
 
     async def _turn(self) -> int:
+        """Settle and claim once; how many were claimed."""
         results, self._ended = self._ended, []
-        room = 0 if self._stopping else self._room - len(self._tasks)
+        room = 0 if self._give_up is not None else self._room - len(self._tasks)
         if not results and room <= 0:
             return 0
         try:
-            items = await asyncio.to_thread(self._step, results, room)
-        except AWAY as error:
-            self._ended = results + self._ended
-            log.error("database_away", part=self._name, error=type(error).__name__)
-            await asyncio.sleep(PAUSE)
+            items = await self._in_thread(results, room)
+        except Exception as error:
+            await self._after(error, results)
             return 0
         for item in items:
             task = asyncio.create_task(self._do(item))
@@ -82,6 +115,44 @@ class Engine(Generic[Item, Result]):
             task.add_done_callback(self._tasks.discard)
         return len(items)
 
+    async def _in_thread(self, results: Sequence[Result], room: int) -> Sequence[Item]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._step, results, room)
+
+    async def _after(self, error: Exception, results: list[Result]) -> None:
+        """A step failed. While the database is away the results are kept; otherwise one of them
+        is at fault, and they are settled one by one."""
+        if _is_away(error):
+            log.error("database_away", part=self._name, error=type(error).__name__)
+            self._ended = results + self._ended
+            await asyncio.sleep(self._pause)
+        elif results:
+            for result in results:
+                await self._settle_alone(result)
+        else:
+            log.error("cannot_claim", part=self._name, exc_info=error)
+            await asyncio.sleep(self._pause)
+
+    async def _settle_alone(self, result: Result) -> None:
+        try:
+            await self._in_thread([result], 0)
+        except Exception as error:
+            if _is_away(error):
+                self._ended.append(result)
+                return
+            log.exception("unsettled", part=self._name)
+            with contextlib.suppress(Exception):  # what even so cannot be settled, its lease frees
+                await self._in_thread([self._spoilt(result)], 0)
+
     async def _do(self, item: Item) -> None:
-        self._ended.append(await self._work(item))
-        self._wake.set()
+        try:
+            result = await self._work(item)
+        except Exception:
+            log.exception("engine_bug", part=self._name)  # its lease gives it to the next worker
+        else:
+            self._ended.append(result)
+            self._wake.set()
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, AWAY) and not isinstance(error, SPOILT)

@@ -8,6 +8,7 @@ Our exceptions, each with the decision it carries:
   x Unavailable    retryable: no answer that could have had an effect, or a 5xx
   x Unauthorized   the credential was refused (401, 403): retryable, since a human mends it
   x Rejected       final: the provider understood and said no
+  x OptedOut       final: the person wants no messages there; nothing was asked of the provider
   x Unsupported    final: this provider has no such action
   x Uncertain      it may have been carried out: the answer was lost, or cannot be read
 
@@ -71,6 +72,12 @@ class Rejected(SendError):
     kind = "rejected"
 
 
+class OptedOut(Rejected):
+    """Whom it is for has refused messages on that channel, so it was not sent."""
+
+    kind = "opted_out"
+
+
 class Unsupported(SendError):
     """This provider, or this version of its API, cannot do that."""
 
@@ -81,3 +88,8 @@ class Uncertain(SendError):
     """The request went out and its outcome is not known."""
 
     kind = "uncertain"
+
+
+def storable(words: str) -> str:
+    """An error's words, cut short, as every database takes them: no NUL, no half a character."""
+    return words[:500].replace("\0", "").encode("utf-8", "replace").decode()

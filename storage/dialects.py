@@ -5,6 +5,7 @@ Bulk statements go to the driver directly, with tuples: below the ORM, where a b
 """
 
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import SQLModel
 
@@ -72,13 +74,20 @@ def _postgres_sql(sql: str) -> str:
 
 
 class Sqlite:
-    """One writer at a time: who holds the transaction is alone, so nothing else needs a lock."""
+    """One writer at a time: who holds the transaction is alone, so nothing else needs a lock.
+
+    What a batch has many of goes to the driver itself: SQLAlchemy's way to it, fast as it is,
+    takes longer than most of these statements.
+    """
 
     name = "sqlite"
     alone = True
 
     def __init__(self, db: Connection) -> None:
         self.db = db
+        self._driver: Any = db.connection.driver_connection
+        if not db.in_transaction():
+            db.begin()  # which SQLAlchemy would do by itself at its first statement
 
     def run(self, sql: str, *values: Any) -> Any:
         listed = tuple(json.dumps(v) if isinstance(v, list) else v for v in values)
@@ -91,14 +100,17 @@ class Sqlite:
             chunk = tuple(wanted[start : start + _CHUNK])
             marks = ",".join("?" * len(chunk))
             sql = f"SELECT {columns} FROM {table} WHERE {key} IN ({marks})"
-            found += self.db.exec_driver_sql(sql, chunk).fetchall()
+            found += self._fetch(sql, chunk)
         return found
 
     def insert(self, table: str, columns: str, rows: Sequence[Any], tail: str = "") -> None:
         if rows:
             marks = ",".join("?" * len(_names(columns)))
             sql = f"INSERT INTO {table} ({columns}) VALUES ({marks}) {tail}"
-            self.db.exec_driver_sql(sql, list(rows))
+            try:
+                self._driver.executemany(sql, rows)
+            except sqlite3.Error as error:
+                raise _told(sql, error) from error
 
     def insert_new(self, table: str, columns: str, rows: Sequence[Any], unique: str) -> set[Any]:
         at = _names(columns).index(unique)
@@ -112,11 +124,22 @@ class Sqlite:
 
     def ids(self, table: str, count: int) -> Sequence[int]:
         sql = f"SELECT coalesce(max(id), 0) FROM {table}"
-        last = self.db.exec_driver_sql(sql).scalar_one()
+        [(last,)] = self._fetch(sql)
         return range(last + 1, last + 1 + count)
 
     def lock_lanes(self, lanes: Iterable[int]) -> None:
         """Nothing to do: the transaction is the only writer."""
+
+    def _fetch(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return list(self._driver.execute(sql, values))
+        except sqlite3.Error as error:
+            raise _told(sql, error) from error
+
+
+def _told(sql: str, error: sqlite3.Error) -> BaseException:
+    """The driver's error as SQLAlchemy's, of the same kind and without the values."""
+    return DBAPIError.instance(sql, None, error, sqlite3.Error)
 
 
 class Postgres:
@@ -209,6 +232,7 @@ def _sqlite(url: URL, pool_size: int) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
+        hide_parameters=True,
         pool_size=pool_size,
         connect_args={"check_same_thread": False, "timeout": 5.0, "cached_statements": 512},
     )
@@ -230,12 +254,27 @@ def _sqlite(url: URL, pool_size: int) -> Engine:
 def _postgres(url: URL, pool_size: int) -> Engine:
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=5,
-        connect_args={"connect_timeout": 5, "application_name": "hookline"},
+        connect_args={
+            "connect_timeout": 5,  # seconds
+            "tcp_user_timeout": 5000,  # milliseconds: a server that vanished is known to be away
+            "application_name": "hookline",
+        },
     )
+
+
+# What a server says that has understood us: trying again would not help.
+_FINAL = re.compile(r"authentication failed|no pg_hba\.conf entry|does not exist")
+
+
+def may_come_back(error: Exception) -> bool:
+    """Whether the database could not be reached, but may be later: PostgreSQL's server is away."""
+    reason = getattr(error, "orig", error)
+    return not isinstance(reason, sqlite3.Error) and not _FINAL.search(str(reason))
 
 
 _WRITERS: dict[str, threading.Lock] = {}
@@ -250,3 +289,8 @@ def writer_lock(url: str) -> "threading.Lock | None":
     if parsed.get_backend_name() != "sqlite":
         return None
     return _WRITERS.setdefault(str(parsed.database), threading.Lock())
+
+
+def has_bell(url: str) -> bool:
+    """Whether processes over this database can wake each other (`storage.bell`)."""
+    return make_url(url).get_backend_name() == "postgresql"

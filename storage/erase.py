@@ -34,13 +34,15 @@ def erase(tx: Transaction, account: str, user_id: str) -> Erased:
     links = _rows(tx, "link", "id, id", people)
     _forget_work(tx, [row[0] for row in events], [row[0] for row in actions], links)
     _forget_events(tx, events)
-    identities = len(tx.known("identity", "place", "user_key", people))
+    identities = [row[0] for row in tx.known("identity", "place", "user_key", people)]
+    for place in identities:  # what they refused still holds, as a digest
+        tx.run("UPDATE consent SET identity = '' WHERE place = ?", place)
     for key in people:
         for table in ("identity", "state", "action", "link"):
             tx.run(f"DELETE FROM {table} WHERE user_key = ?", key)
         tx.run("DELETE FROM identity_move WHERE from_user = ? OR to_user = ?", key, key)
         tx.run("DELETE FROM app_user WHERE key = ?", key)
-    return Erased(len(people), identities, len(events), len(actions), len(links))
+    return Erased(len(people), len(identities), len(events), len(actions), len(links))
 
 
 def _people(tx: Transaction, account: str, user_id: str) -> list[bytes]:

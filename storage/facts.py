@@ -1,13 +1,12 @@
 """
 Facts, applied in the receiver's transaction whether or not a handler cares: what became of links
-and of messages, and who agreed to what. Late, doubled and reordered news change nothing final.
+and of messages. Late, doubled and reordered news change nothing final.
 """
 
 from datetime import datetime
 from typing import Any
 
-from handlers.event import Consent, Event, LinkOutcome, Receipt
-from handlers.events import ConsentFailed
+from handlers.event import Event, LinkOutcome, Receipt
 from handlers.people import comparable
 from storage import keys
 from storage.dialects import Transaction
@@ -37,7 +36,7 @@ LINK_STATUS = {
 
 def concerns(event: Event) -> bool:
     """Whether the event states anything that is kept beside it."""
-    return isinstance(event, LinkOutcome | Receipt | Consent)
+    return isinstance(event, LinkOutcome | Receipt)
 
 
 def apply(
@@ -53,8 +52,6 @@ def apply(
             return _settle_link(tx, account, event, user_key, now)
         case Receipt() if event.type in RANK:
             _note_receipt(tx, account, event, now)
-        case Consent() if not isinstance(event, ConsentFailed):
-            _note_consent(tx, account, event, now)
     return None
 
 
@@ -110,13 +107,20 @@ def _note_receipt(tx: Transaction, account: str, event: Receipt, now: datetime) 
     if event.message_id is None:
         return
     key = keys.digest("receipt", account, event.message_id)
-    there = tx.known("receipt", "status", "key", [key])
-    if there and RANK[there[0][0]] >= RANK[event.type]:
-        return
     error = event.error.message or event.error.code if event.error else None
-    columns = "key, account, message_id, status, error, updated_at"
-    row = (key, account, event.message_id, event.type, error, micros(now))
-    tx.upsert("receipt", columns, [row], "key")
+    tx.run(  # one statement: two receipts at the same moment cannot lower each other
+        "INSERT INTO receipt (key, account, message_id, status, rank, error, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET status = excluded.status,"
+        " rank = excluded.rank, error = excluded.error, updated_at = excluded.updated_at"
+        " WHERE excluded.rank > receipt.rank",
+        key,
+        account,
+        event.message_id,
+        event.type,
+        RANK[event.type],
+        error,
+        micros(now),
+    )
 
 
 def _confirm(tx: Transaction, account: str, event: Receipt, now: datetime) -> None:
@@ -145,25 +149,3 @@ def _confirm(tx: Transaction, account: str, event: Receipt, now: datetime) -> No
     )
     if settled.fetchall():
         tx.run("DELETE FROM job WHERE ref = ? AND queue = 2 AND state = 4", action_id)
-
-
-def _note_consent(tx: Transaction, account: str, event: Consent, now: datetime) -> None:
-    """The latest word counts; at the same time a refusal does."""
-    said = (micros(event.occurred_at or now), "out" if event.type == "consent.opted_out" else "in")
-    for identity in event.identities:
-        place = keys.address(account, identity)
-        if place is None:
-            continue
-        there = tx.known("consent", "said_at, consent", "place", [place])
-        if not there or said > (there[0][0], there[0][1]):
-            columns = "place, account, channel, identity, consent, reason, said_at"
-            row = (
-                place,
-                account,
-                identity.channel,
-                identity.identity,
-                said[1],
-                event.type,
-                said[0],
-            )
-            tx.upsert("consent", columns, [row], "place")

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from handlers.event import Event
 from handlers.events import Unknown, UserMerged
-from storage import facts, keys, lanes
+from storage import consent, facts, keys, lanes
+from storage.consent import USUAL, Words
 from storage.dialects import Transaction
 from storage.people import People, user_ids
 from storage.tables import Queue, micros
@@ -29,6 +30,9 @@ class Delivery:
 
     error:    why the body gave no events; then `events` is empty, and it is kept as unparsed.
     internal: the body was made here, in `handlers.codec`'s form.
+    secret:   the index of the account's secret that proved it; None where none had to.
+    nonce:    its once-only value, to be remembered until `expires_at`; None where it has none.
+    words:    by which its writer may stop or start text messages.
     """
 
     account: str
@@ -37,6 +41,10 @@ class Delivery:
     received_at: datetime
     error: str | None = None
     internal: bool = False
+    secret: int | None = None
+    nonce: str | None = None
+    expires_at: datetime | None = None
+    words: Words = USUAL
 
 
 @dataclass(slots=True)
@@ -75,7 +83,7 @@ def save(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> list
     for row in fresh.values():
         counts[row.delivery] += 1
     _insert_webhooks(tx, deliveries, hooks, counts)
-    _apply(tx, fresh, people, now)
+    _apply(tx, batch, fresh, people, now)
     return counts
 
 
@@ -214,7 +222,9 @@ def _insert_webhooks(
     tx.insert("webhook", _WEBHOOK, rows)
 
 
-def _apply(tx: Transaction, fresh: dict[int, _Row], people: People, now: datetime) -> None:
+def _apply(
+    tx: Transaction, batch: _Batch, fresh: dict[int, _Row], people: People, now: datetime
+) -> None:
     """Note the people, apply the facts, and queue the work, event by event."""
     jobs: list[lanes.NewJob] = []
 
@@ -236,6 +246,9 @@ def _apply(tx: Transaction, fresh: dict[int, _Row], people: People, now: datetim
             link_id = facts.apply(tx, row.account, event, user_key, now)
             if link_id is not None:
                 tx.run("UPDATE event SET link_id = ? WHERE id = ?", link_id, event_id)
+        said = consent.said(event, batch.deliveries[row.delivery].words)
+        if said is not None:
+            consent.note(tx, row.account, event, said, event_id, now)
         lane = keys.lane(Queue.DISPATCH, user_key)
         jobs.append(lanes.NewJob(Queue.DISPATCH, event_id, row.account, lane, now))
     people.flush()

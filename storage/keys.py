@@ -14,6 +14,11 @@ def digest(*parts: str) -> bytes:
     return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def of_bytes(content: bytes) -> bytes:
+    """16 bytes for exactly this content."""
+    return blake2b(content, digest_size=16).digest()
+
+
 @lru_cache(maxsize=RECENT)
 def user(account: str, user_id: str) -> bytes:
     """The key of a person in one account."""

@@ -104,16 +104,26 @@ def _first_state(job: NewJob, busy: set[int], now: datetime) -> int:
 
 
 def claim(
-    tx: Transaction, queue: Queue, now: datetime, lease: timedelta, limit: int
+    tx: Transaction,
+    queue: Queue,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    *,
+    account: str | None = None,
 ) -> list[Claim]:
     """Up to `limit` jobs that have been due longest, at most one of each lane.
 
+    account: of this one only, which takes no longer however much waits for others (SEND only).
+
     Two workers never get the same one: PostgreSQL skips locked rows, SQLite has one writer.
     """
+    only, values = ("", []) if account is None else (" AND account = ?", [account])
     due = tx.run(
         "SELECT id, ref, account, lane, attempts, lease FROM job WHERE state IN (1, 2)"
-        " AND queue = ? AND due_at <= ? ORDER BY due_at, id LIMIT ? FOR UPDATE SKIP LOCKED",
-        int(queue),
+        f" AND queue = {int(queue)}{only} AND due_at <= ?"
+        " ORDER BY due_at, id LIMIT ? FOR UPDATE SKIP LOCKED",
+        *values,
         micros(now),
         limit,
     ).fetchall()
@@ -132,18 +142,18 @@ def claim(
     ]
 
 
-def held(tx: Transaction, claims: Iterable[Claim]) -> set[int]:
-    """The ids of those claims that are still ours; their rows are locked from here on.
+def held(tx: Transaction, claims: Sequence[Claim]) -> set[Claim]:
+    """Those claims that are still ours; their rows are locked from here on.
 
     A lease that ran out and was taken by another worker is not: its work must not be settled.
     """
-    wanted = {claim.id: micros(claim.lease) for claim in claims}
     tail = "" if tx.alone else " FOR UPDATE"
     rows = tx.run(
         f"SELECT id, lease FROM job WHERE id IN (SELECT value FROM numbers(?)) ORDER BY id{tail}",
-        list(wanted),
+        [claim.id for claim in claims],
     )
-    return {row[0] for row in rows if row[1] == wanted[row[0]]}
+    leases = {row[0]: row[1] for row in rows}
+    return {claim for claim in claims if leases.get(claim.id) == micros(claim.lease)}
 
 
 def finish(tx: Transaction, claims: Sequence[Claim], now: datetime) -> None:

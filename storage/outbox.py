@@ -5,7 +5,7 @@ person, and settled by what the provider answered.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,8 @@ from handlers.actions import Action
 from handlers.events import Unknown
 from handlers.links import LinkRecord
 from handlers.people import ChannelIdentity, User, normalise
-from storage import keys, lanes, people, sightings
+from storage import consent, keys, lanes, people, sightings
+from storage.consent import Letter
 from storage.dialects import Transaction
 from storage.lanes import Claim, NewJob
 from storage.tables import EPOCH, Queue, micros
@@ -55,6 +56,7 @@ class Outgoing:
 
     user:       None where it is for nobody known.
     message_id: the message that it has become already, by a receipt; None: nothing is known.
+    opted_out:  whether the person has refused messages where it would arrive.
     """
 
     claim: Claim
@@ -66,6 +68,7 @@ class Outgoing:
     link_id: int | None
     event_id: int | None
     message_id: str | None = None
+    opted_out: bool = False
 
     @property
     def reference(self) -> str:
@@ -183,7 +186,17 @@ def load(tx: Transaction, claims: Sequence[Claim]) -> list[Outgoing]:
             user = users.get(key) if key else None
             action, about = actions.from_json(body), (link_id, event_id, message_id)
             found.append(Outgoing(claim, account, action, user, key, known, *about))
-    return found
+    return _checked(tx, found)
+
+
+def _checked(tx: Transaction, items: list[Outgoing]) -> list[Outgoing]:
+    """The same, with what the people who would get them have said of it."""
+    letters = [
+        Letter(i.claim.ref, i.account, i.action, i.user, i.user_key, i.identities, i.event_id)
+        for i in items
+    ]
+    refused = consent.refused(tx, letters)
+    return [replace(i, opted_out=True) if i.claim.ref in refused else i for i in items]
 
 
 def note(

@@ -214,6 +214,18 @@ class People:
             noted.clear()
 
 
+def revealed(tx: Transaction, user_keys: set[bytes]) -> set[bytes]:
+    """Those of whom the provider was asked already where they are reached."""
+    rows = tx.known("app_user", "key, revealed_at", "key", user_keys)
+    return {bytes(row[0]) for row in rows if row[1] is not None}
+
+
+def begin_reveal(tx: Transaction, user_key: bytes, now: datetime) -> bool:
+    """Whether the provider may be asked now where this user is reached: once, and never again."""
+    sql = "UPDATE app_user SET revealed_at = ? WHERE key = ? AND revealed_at IS NULL RETURNING key"
+    return bool(tx.run(sql, micros(now), user_key).fetchall())
+
+
 def _move_rest(tx: Transaction, old: bytes, new: bytes, now: datetime) -> None:
     """Aliases, links, actions, state, and the work that waits."""
     tx.run("UPDATE app_user SET merged_into = ? WHERE merged_into = ?", new, old)

@@ -8,7 +8,9 @@ aware datetimes in Python; keys are 128-bit digests, so that a row is found with
     app_user, identity, identity_move, consent, state   who, where, and what handlers remember
     action, link, receipt   what was asked for, and what became of it
     run       one row for each event and handler
+    throttle  accounts that send at a rate, or are paused
     quarantine  refused requests, kept for a while
+    nonce, secret_use   what proved the others: once-only values, and which secret is still needed
 """
 
 from datetime import UTC, datetime, timedelta
@@ -201,6 +203,13 @@ class Job(SQLModel, table=True):
             postgresql_where=text("state IN (1, 2)"),
         ),
         Index(
+            "ix_job_account",
+            "account",
+            "due_at",
+            sqlite_where=text("queue = 2 AND state IN (1, 2)"),
+            postgresql_where=text("queue = 2 AND state IN (1, 2)"),
+        ),
+        Index(
             "ix_job_waiting",
             "lane",
             "pos",
@@ -231,7 +240,8 @@ class Job(SQLModel, table=True):
 
 class AppUser(SQLModel, table=True):
     """key: of account and id. merged_into: the survivor's key, where this id is an alias of it.
-    named_at: when the external id was said."""
+    named_at: when the external id was said. revealed_at: when the provider was asked for their
+    addresses, which it is once."""
 
     __tablename__ = "app_user"
 
@@ -242,6 +252,7 @@ class AppUser(SQLModel, table=True):
     named_at: int = _big()
     merged_into: bytes | None = _key(index=True)
     created_at: datetime = _when()
+    revealed_at: datetime | None = _when()
 
 
 class Identity(SQLModel, table=True):
@@ -265,7 +276,9 @@ class Identity(SQLModel, table=True):
 
 
 class Consent(SQLModel, table=True):
-    """Whether an address may be written to. consent: "in" or "out", as said at `said_at`."""
+    """Whether an address may be written to. consent: "in" or "out", as said at `said_at`. identity:
+    "" where place stands for a person and a channel, the address not being known. event_id: the
+    person's last STOP message, if it is by one that they refused."""
 
     place: bytes = _key(primary_key=True)
     account: str = _text()
@@ -274,6 +287,7 @@ class Consent(SQLModel, table=True):
     consent: str = _text()
     reason: str | None = _text()
     said_at: int = _big()
+    event_id: int | None = _big()
 
 
 class IdentityMove(SQLModel, table=True):
@@ -339,14 +353,31 @@ class Link(SQLModel, table=True):
 
 
 class Receipt(SQLModel, table=True):
-    """The furthest that a message of ours is known to have come. key: of account and message."""
+    """The furthest that a message of ours is known to have come. key: of account and message.
+    rank: of the status; a receipt with a greater one replaces it."""
 
     key: bytes = _key(primary_key=True)
     account: str = _text()
     message_id: str = _text()
     status: str = _text()
+    rank: int
     error: str | None = _text()
     updated_at: datetime = _when(index=True)
+
+
+class Throttle(SQLModel, table=True):
+    """Whether, and how fast, an account may send; `storage.rates` explains it. tokens: millionths
+    of a request, as counted at `filled_at`."""
+
+    account: str = Field(primary_key=True, sa_type=Text)
+    tokens: int = _big()
+    filled_at: int = _big()
+    failures: int
+    pauses: int
+    paused_until: int | None = _big()
+    probing: bool
+    error: str | None = _text()
+    error_at: int | None = _big()
 
 
 class Run(SQLModel, table=True):
@@ -362,14 +393,44 @@ class Run(SQLModel, table=True):
 
 
 class Quarantine(SQLModel, table=True):
-    """A refused request. headers: JSON, secrets replaced by their digests."""
+    """A refused request. status: what it was answered. headers: JSON, [name, value, hidden] each,
+    where the value of a hidden one is its keyed digest, the key being `salt`. size: bytes."""
 
     id: int = _id()
     account: str = _text()
     received_at: datetime = _when()
     peer: str | None = _text()
+    status: int = Field(sa_type=SmallInteger)
     reason: str = _text()
+    salt: bytes = Field(sa_type=LargeBinary)
     headers: str = _text()
+    size: int
     body: bytes = Field(sa_type=LargeBinary)
 
-    __table_args__ = (Index("ix_quarantine_account", "account", "id"),)
+    __table_args__ = (
+        Index("ix_quarantine_account", "account", "id"),
+        Index("ix_quarantine_bounds", "peer", "id", "size", "received_at"),
+    )
+
+
+class Nonce(SQLModel, table=True):
+    """A once-only value that was seen. key: of account and nonce. body: a digest of what came
+    with it. expires_at: from when a request with it is too old anyway."""
+
+    key: bytes = _key(primary_key=True)
+    body: bytes = _key()
+    expires_at: datetime = _when(index=True)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class SecretUse(SQLModel, table=True):
+    """How often a webhook secret has proved a request. fingerprint: 8 hex digits."""
+
+    __tablename__ = "secret_use"
+
+    account: str = Field(primary_key=True, sa_type=Text)
+    fingerprint: str = Field(primary_key=True, sa_type=Text)
+    uses: int = _big()
+    first_at: datetime = _when()
+    last_at: datetime = _when()

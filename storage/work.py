@@ -13,7 +13,7 @@ from typing import Any
 
 from handlers.links import LinkRecord
 from handlers.people import ChannelIdentity
-from storage import keys, lanes, outbox, sightings
+from storage import keys, lanes, outbox, people, sightings
 from storage.dialects import Transaction
 from storage.lanes import Claim
 from storage.outbox import NewAction
@@ -31,6 +31,7 @@ class Work:
     key:      the event's dedup key, by which it is found among those of the body.
     link:     the one that the event is about; links: all that were asked for, for its user.
     done:     the handlers that have succeeded for it already.
+    revealed: whether the provider was asked for the user's addresses before.
     """
 
     claim: Claim
@@ -46,6 +47,7 @@ class Work:
     states: Mapping[str, Any]
     done: frozenset[str]
     received_at: datetime
+    revealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def load(tx: Transaction, claims: Sequence[Claim]) -> list[Work]:
     named = {bytes(row[6]) for row in rows.values() if row[6] is not None}
     survivors = living(tx, named)
     identities = sightings.of_users(tx, set(survivors.values()))
+    revealed = people.revealed(tx, set(survivors.values()))
     states = _states(tx, set(survivors.values()))
     links = _links(tx, set(survivors.values()))
     done = _done(tx, [claim.ref for claim in claims])
@@ -136,6 +139,7 @@ def load(tx: Transaction, claims: Sequence[Claim]) -> list[Work]:
                 states=states.get(user_key, {}) if user_key else {},
                 done=frozenset(done.get(claim.ref, ())),
                 received_at=moment(received),
+                revealed=user_key in revealed,
             )
         )
     return found
@@ -187,7 +191,7 @@ def settle(
         return []
     survivors = _lock(tx, results)
     ours = lanes.held(tx, [result.work.claim for result in results])
-    kept = [result for result in results if result.work.claim.id in ours]
+    kept = [result for result in results if result.work.claim in ours]
     _write_runs(tx, kept, now)
     _write_states(tx, kept, survivors, now)
     wanted = [

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
+from sqlmodel import SQLModel
 
 from storage.database import Database
+from storage.dialects import SEQUENCE
 from tests.parts import postgres
 
 STRICT = os.environ.get("HOOKLINE_TEST_STRICT") == "1"
@@ -71,12 +74,31 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
     postgres.drop_database(postgres_server, name)
 
 
+@pytest.fixture(scope="session")
+def postgres_spares(postgres_server: str) -> Iterator[list[str]]:
+    """Databases that a test is done with, emptied: a hundred times faster than new ones."""
+    spares: list[str] = []
+    yield spares
+    for url in spares:
+        postgres.drop_database(postgres_server, str(make_url(url).database))
+
+
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
-    """A PostgreSQL database of this test's own, migrated."""
+def postgres_url(
+    postgres_server: str, postgres_template: str, postgres_spares: list[str]
+) -> Iterator[str]:
+    """A PostgreSQL database of this test's own, migrated and empty."""
     name = f"hookline_{os.getpid()}_{next(_numbers)}"
-    yield postgres.create_database(postgres_server, name, postgres_template)
-    postgres.drop_database(postgres_server, name)
+    url = (
+        postgres_spares.pop()
+        if postgres_spares
+        else postgres.create_database(postgres_server, name, postgres_template)
+    )
+    yield url
+    if postgres.emptied(url, [*SQLModel.metadata.tables], SEQUENCE):
+        postgres_spares.append(url)
+    else:
+        postgres.drop_database(postgres_server, str(make_url(url).database))
 
 
 @pytest.fixture

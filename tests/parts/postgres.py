@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -124,3 +124,22 @@ def drop_database(url: str, name: str) -> None:
     """Remove a database, whoever is still connected."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def emptied(url: str, tables: Sequence[str], sequence: str) -> bool:
+    """Whether the database is as new: all rows gone, and whoever was connected. False where these
+    are not its tables any more."""
+    deletes = "; ".join(f"DELETE FROM {table}" for table in tables)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        names = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            " AND tablename <> 'alembic_version'"
+        )
+        if {row[0] for row in names} != set(tables):
+            return False
+        connection.execute(f"{deletes}; ALTER SEQUENCE {sequence} RESTART")
+    return True

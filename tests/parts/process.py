@@ -81,11 +81,16 @@ class Serving:
 
 @contextmanager
 def serve(
-    folder: Path, toml: str, *arguments: str, settings: dict[str, str] | None = None
+    folder: Path,
+    toml: str,
+    *arguments: str,
+    settings: dict[str, str] | None = None,
+    ready: int = 200,
 ) -> Iterator[Serving]:
     """Run it with this hookline.toml, on free ports, until the block ends; ready on entry.
 
     settings: more of them, as HOOKLINE_... variables without the prefix.
+    ready: what `/readyz` answers when it has started: 503 where its database is away.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "hookline.toml").write_text(toml)
@@ -103,20 +108,20 @@ def serve(
         )
     serving = Serving(process, folder, port, admin_port, log)
     try:
-        _wait(serving)
+        _wait(serving, ready)
         yield serving
     finally:
         process.kill()
         process.wait()
 
 
-def _wait(serving: Serving) -> None:
+def _wait(serving: Serving, ready: int) -> None:
     until = time.monotonic() + 30
     while time.monotonic() < until:
         if serving.process.poll() is not None:
             break
         try:
-            if httpx.get(f"{serving.admin}/readyz", trust_env=False).status_code == 200:
+            if httpx.get(f"{serving.admin}/readyz", trust_env=False).status_code == ready:
                 return
         except httpx.TransportError:
             time.sleep(0.05)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.actions import Link
-from handlers.event import Event
+from handlers.event import Event, Fault
 from handlers.events import (
     ConsentOptedIn,
     ConsentOptedOut,
@@ -108,7 +108,23 @@ def _consent(draw: st.DrawFn, number: int) -> Event:
     return kind(id=f"o:{number}", user=User("u1"), identities=(identity,))
 
 
-KINDS = (_message, _message, _client, _by_itself, _receipt, _consent)
+def _word(draw: st.DrawFn, number: int) -> Event:
+    user, phone = draw(st.sampled_from(USERS)), draw(st.sampled_from([None, *PHONES]))
+    identities = (ChannelIdentity("sms", phone),) if phone else ()
+    said = draw(st.sampled_from(["STOP", "start", "no, stop"]))
+    about: dict[str, Any] = {"user": User(user), "identities": identities, "channel": "sms"}
+    return MessageReceived(id=f"w:{number}", text=said, **about)
+
+
+def _refusal(draw: st.DrawFn, number: int) -> Event:
+    user = draw(st.sampled_from([*USERS, f"sms:{PHONES[0]}"]))
+    why = Fault("uncategorized_error", underlying=draw(st.sampled_from(["21610", "30003"])))
+    return MessageFailed(
+        id=f"r:{number}", user=User(user), channel="sms", message_id=f"m-{number}", error=why
+    )
+
+
+KINDS = (_message, _message, _client, _by_itself, _receipt, _consent, _word, _refusal)
 
 
 def _outcomes(number: int, address: str) -> list[list[Event]]:
@@ -153,7 +169,7 @@ def _state(database: Database) -> dict[str, Any]:
             "identities": {names[key]: sorted(map(repr, found)) for key, found in reached.items()},
             "links": sorted(map(tuple, tx.run("SELECT address, status FROM link").fetchall())),
             "receipts": sorted(map(tuple, tx.run("SELECT message_id, status FROM receipt"))),
-            "consents": sorted(map(tuple, tx.run("SELECT identity, consent FROM consent"))),
+            "consents": sorted(map(tuple, tx.run("SELECT place, consent, identity FROM consent"))),
             "link owners": {names[bytes(row[0])] for row in tx.run("SELECT user_key FROM link")},
         }
 

@@ -1,12 +1,14 @@
 """After a person is forgotten nothing of theirs is left in the database."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handlers.actions import Reply
+from handlers.actions import Reply, Send
 from handlers.content import Text
 from handlers.events import MessageReceived, UserMerged
 from handlers.people import ChannelIdentity, User
-from storage import erase, inbox, keys, outbox
+from storage import consent, erase, inbox, keys, outbox
+from storage.consent import Letter
 from storage.database import Database
 from storage.inbox import Delivery
 from storage.outbox import NewAction
@@ -29,6 +31,7 @@ def everything(database: Database) -> str:
     """All that is in the database, as text."""
     with database.read() as tx:
         tables = ["webhook", "event", "job", "app_user", "identity", "state", "action", "link"]
+        tables.append("consent")
         return "\n".join(
             repr(tuple(row)) for table in tables for row in tx.run(f"SELECT * FROM {table}")
         )
@@ -58,6 +61,19 @@ def test_a_redelivery_brings_nobody_back(database: Database, now: datetime) -> N
         erase.erase(tx, "a", "person-x")
     assert take_in(database, now, message(1, "person-x")) == [0]
     assert PHONE not in everything(database)
+
+
+def test_what_somebody_refused_holds_although_nobody_knows_who_it_was(
+    database: Database, now: datetime
+) -> None:
+    stop = replace(message(1, "person-x"), channel="sms", text="STOP")
+    take_in(database, now, stop)
+    with database.write() as tx:
+        erase.erase(tx, "a", "person-x")
+    assert PHONE not in everything(database)
+    letter = Send(content=Text("hi"), via="sms", to=PHONE)
+    with database.read() as tx:
+        assert consent.refused(tx, [Letter(7, "a", letter, None, None, (), None)]) == {7}
 
 
 def test_a_stranger_cannot_be_forgotten(database: Database, now: datetime) -> None:

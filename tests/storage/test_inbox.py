@@ -228,4 +228,4 @@ def test_a_lease_that_ran_out_is_taken_by_another_and_its_holder_cannot_settle(
     assert fresh.attempts == 2
     with database.write() as tx:
         assert lanes.held(tx, [stale]) == set()
-        assert lanes.held(tx, [fresh]) == {fresh.id}
+        assert lanes.held(tx, [stale, fresh]) == {fresh}

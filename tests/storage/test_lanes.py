@@ -41,7 +41,7 @@ def finish(database: Database, now: datetime, claims: Sequence[Claim]) -> list[i
         claimed = {claim.lane for claim in claims if claim.lane is not None}
         lanes.lock(tx, claimed, lambda: lanes.named(tx, [claim.id for claim in claims]))
         held = lanes.held(tx, claims)
-        ours = [claim for claim in claims if claim.id in held]
+        ours = [claim for claim in claims if claim in held]
         lanes.finish(tx, ours, now)
     return [claim.ref for claim in ours]
 
@@ -242,6 +242,34 @@ def test_claimers_side_by_side_never_get_the_same_job(
     assert sorted(claimed) == list(range(400))
 
 
+def test_a_claim_that_is_being_made_while_lanes_are_joined_is_in_flight_after_it(
+    postgres_url: str, now: datetime
+) -> None:
+    claimer, merger = Database(postgres_url), Database(postgres_url)
+    later = now + SOON
+    add(claimer, later, (ANN, 1))
+    add(claimer, now, (BOB, 2), (BOB, 3))  # due longer, so claimed first
+    with ThreadPoolExecutor(1) as pool:
+        with claimer.write() as tx:
+            claimed = lanes.claim(tx, Queue.DISPATCH, later, LEASE, 1)
+            joining = pool.submit(join, merger, later, ANN, BOB)
+            with merger.read() as look:
+                while not look.run(_WAITING).fetchall():
+                    assert not joining.done(), "it waits for the claim"
+        joining.result(10)
+    assert refs(claimed) == [2]
+    assert claim(merger, later) == []
+    finish(merger, later, claimed)
+    assert drain(merger, later) == [[1], [3]]
+    claimer.close()
+    merger.close()
+
+
+_WAITING = (
+    "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
+
+
 def patiently(step: Callable[[], object]) -> None:
     """As the engine does: who is the victim of a deadlock (merges only) tries again."""
     while True:
@@ -313,7 +341,7 @@ class Stress:
             claimed = {one.lane for one in claims if one.lane is not None}
             lanes.lock(tx, claimed, lambda: lanes.named(tx, [one.id for one in claims]))
             held = lanes.held(tx, claims)
-            ours = [one for one in claims if one.id in held]
+            ours = [one for one in claims if one in held]
             for one in ours if bury else ():
                 lanes.bury(tx, one, "poison", datetime.now(UTC))
             lanes.finish(tx, ours, datetime.now(UTC))

@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("named_at", sa.BigInteger(), nullable=False),
         sa.Column("merged_into", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("revealed_at", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_app_user")),
     )
     with op.batch_alter_table("app_user", schema=None) as batch_op:
@@ -66,6 +67,7 @@ def upgrade() -> None:
         sa.Column("consent", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("said_at", sa.BigInteger(), nullable=False),
+        sa.Column("event_id", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_consent")),
     )
     op.create_table(
@@ -163,6 +165,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("job", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_job_account",
+            ["account", "due_at"],
+            unique=False,
+            sqlite_where=sa.text("queue = 2 AND state IN (1, 2)"),
+            postgresql_where=sa.text("queue = 2 AND state IN (1, 2)"),
+        )
+        batch_op.create_index(
             "ix_job_dead",
             ["queue", "id"],
             unique=False,
@@ -233,6 +242,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_link_user_key"), ["user_key"], unique=False)
 
     op.create_table(
+        "nonce",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_nonce")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("nonce", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_nonce_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "quarantine",
         sa.Column(
             "id",
@@ -243,13 +263,19 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("received_at", Instant(), nullable=False),
         sa.Column("peer", sa.Text(), nullable=True),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("headers", sa.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
     )
     with op.batch_alter_table("quarantine", schema=None) as batch_op:
         batch_op.create_index("ix_quarantine_account", ["account", "id"], unique=False)
+        batch_op.create_index(
+            "ix_quarantine_bounds", ["peer", "id", "size", "received_at"], unique=False
+        )
 
     op.create_table(
         "receipt",
@@ -257,6 +283,7 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_receipt")),
@@ -281,12 +308,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", "handler", name=op.f("pk_run")),
     )
     op.create_table(
+        "secret_use",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("uses", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", Instant(), nullable=False),
+        sa.Column("last_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "fingerprint", name=op.f("pk_secret_use")),
+    )
+    op.create_table(
         "state",
         sa.Column("user_key", sa.LargeBinary(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("user_key", "name", name=op.f("pk_state")),
+    )
+    op.create_table(
+        "throttle",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("tokens", sa.BigInteger(), nullable=False),
+        sa.Column("filled_at", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("pauses", sa.Integer(), nullable=False),
+        sa.Column("paused_until", sa.BigInteger(), nullable=True),
+        sa.Column("probing", sa.Boolean(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("error_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_throttle")),
     )
     op.create_table(
         "webhook",
@@ -336,16 +385,23 @@ def downgrade() -> None:
         )
 
     op.drop_table("webhook")
+    op.drop_table("throttle")
     op.drop_table("state")
+    op.drop_table("secret_use")
     op.drop_table("run")
     with op.batch_alter_table("receipt", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_receipt_updated_at"))
 
     op.drop_table("receipt")
     with op.batch_alter_table("quarantine", schema=None) as batch_op:
+        batch_op.drop_index("ix_quarantine_bounds")
         batch_op.drop_index("ix_quarantine_account")
 
     op.drop_table("quarantine")
+    with op.batch_alter_table("nonce", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_nonce_expires_at"))
+
+    op.drop_table("nonce")
     with op.batch_alter_table("link", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_link_user_key"))
 
@@ -377,6 +433,11 @@ def downgrade() -> None:
         )
         batch_op.drop_index(
             "ix_job_dead", sqlite_where=sa.text("state = 4"), postgresql_where=sa.text("state = 4")
+        )
+        batch_op.drop_index(
+            "ix_job_account",
+            sqlite_where=sa.text("queue = 2 AND state IN (1, 2)"),
+            postgresql_where=sa.text("queue = 2 AND state IN (1, 2)"),
         )
 
     op.drop_table("job")

@@ -1,0 +1,240 @@
+"""
+Who may be written to: for each address, from what providers tell, from the errors of what was sent
+to somebody who had stopped it, and from STOP and START in text messages.
+
+The latest word counts, whatever the order in which they come; at the same time a refusal does. A
+word about a person whose address was not told is kept under the person and the channel.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from handlers.actions import Action, Reply, Send
+from handlers.event import Consent, Event, Fault, Receipt
+from handlers.events import ConsentFailed, ConsentOptedOut, MessageReceived
+from handlers.people import PHONE_CHANNELS, ChannelIdentity, User, normalise
+from storage import keys
+from storage.dialects import Transaction
+from storage.tables import micros
+
+# Where a message of one word is an order, by the carriers' rules.
+# https://help.twilio.com/articles/223134027
+SPOKEN = frozenset({"sms", "mms", "rcs"})
+STOP_WORDS = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT")
+START_WORDS = ("START", "YES", "UNSTOP")
+
+# What providers and channels answer when a recipient has stopped, or never wanted, our messages.
+# 21610 is Twilio's, under Smooch's error. https://www.twilio.com/docs/api/errors/21610
+# https://developers.sinch.com/docs/conversation/api-reference (reason codes)
+STOPPED = frozenset({"21610", "RECIPIENT_NOT_OPTED_IN", "RECIPIENT_OPTED_OUT"})
+
+_COLUMNS = "place, account, channel, identity, consent, reason, said_at, event_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The messages that are orders, when they say nothing else; case and blanks do not matter."""
+
+    stop: frozenset[str]
+    start: frozenset[str]
+
+    @classmethod
+    def of(cls, stop: Iterable[str], start: Iterable[str]) -> "Words":
+        """From the settings of these names."""
+        return cls(frozenset(map(_plain, stop)), frozenset(map(_plain, start)))
+
+
+def _plain(text: str) -> str:
+    return text.strip().casefold()
+
+
+USUAL = Words.of(STOP_WORDS, START_WORDS)
+_LONGEST = 160  # characters of a message that is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """consent: "in" or "out". asked: whether the person wrote it, who may be told that it is so."""
+
+    consent: str
+    reason: str
+    asked: bool = False
+
+
+def said(event: Event, words: Words) -> Said | None:
+    """What an event says of consent; None where it says nothing."""
+    match event:
+        case ConsentFailed():
+            return None
+        case Consent():
+            return Said("out" if isinstance(event, ConsentOptedOut) else "in", event.type)
+        case Receipt(error=Fault() as why):
+            code = next((c for c in (why.code, why.underlying) if c in STOPPED), None)
+            return Said("out", code) if code else None
+        case MessageReceived(text=str() as text) if event.channel in SPOKEN:
+            return _spoken(text, words)
+    return None
+
+
+def _spoken(text: str, words: Words) -> Said | None:
+    word = _plain(text) if len(text) <= _LONGEST else ""
+    if word in words.stop:
+        return Said("out", word, asked=True)
+    return Said("in", word, asked=True) if word in words.start else None
+
+
+def note(
+    tx: Transaction, account: str, event: Event, what: Said, event_id: int, now: datetime
+) -> None:
+    """Keep what an event says, unless something later is known."""
+    stop = event_id if what.asked and what.consent == "out" else None
+    latest = (micros(event.occurred_at or now), what.consent)
+    for place, channel, address in _places(account, event):
+        there = tx.known("consent", "said_at, consent, event_id", "place", [place])
+        known = there[0] if there else (-1, "", None)
+        if latest > (known[0], known[1]):
+            row = (place, account, channel, address, what.consent, what.reason, latest[0])
+            tx.upsert("consent", _COLUMNS, [(*row, stop or known[2])], "place")
+        elif stop and known[2] is None:  # the provider's own notice was faster
+            tx.run("UPDATE consent SET event_id = ? WHERE place = ?", stop, place)
+
+
+def _places(account: str, event: Event) -> list[tuple[bytes, str, str]]:
+    """(place, channel, address) of those that an event is about; the address of a person is ""."""
+    told = [
+        (place, known.channel, known.identity or "")
+        for known in event.identities
+        if (isinstance(event, Consent) or known.channel == event.channel)
+        and (place := keys.address(account, known))
+    ]
+    if told or event.user is None or event.channel is None:
+        return told
+    address = _itself(event.user, event.channel)
+    if address is not None:
+        place = _address(account, event.channel, address)
+        return [(place, event.channel, address)] if place else []
+    return [(_person(keys.user(account, event.user.id), event.channel), event.channel, "")]
+
+
+def _itself(user: User, channel: str) -> str | None:
+    """The address on `channel` of a user who is known by nothing else (Sinch DISPATCH, SMS)."""
+    kind, _, address = user.id.partition(":")
+    return address if kind == channel and channel in PHONE_CHANNELS and address else None
+
+
+def _address(account: str, channel: str, address: str) -> bytes | None:
+    return keys.address(account, ChannelIdentity(channel, address))
+
+
+def _person(user_key: bytes, channel: str) -> bytes:
+    return keys.digest("consent", user_key.hex(), channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An action that is about to be sent. `event_id`: what it answers; None: nothing."""
+
+    id: int
+    account: str
+    action: Action
+    user: User | None
+    user_key: bytes | None
+    identities: Sequence[ChannelIdentity]
+    event_id: int | None
+
+
+@dataclass(slots=True)
+class _Target:
+    letter: Letter
+    channel: str
+    places: list[bytes] = field(default_factory=list)
+
+
+def refused(tx: Transaction, letters: Sequence[Letter]) -> set[int]:
+    """The ids of those that would go to somebody who has refused messages on that channel.
+
+    The first reply to the message by which they refused is not among them: it may confirm it.
+    """
+    targets = [target for letter in letters if (target := _target(letter)) is not None]
+    if not targets:
+        return set()
+    _add_people(tx, targets)
+    rows = tx.known(
+        "consent",
+        "place, said_at, consent, event_id",
+        "place",
+        {place for target in targets for place in target.places},
+    )
+    words = {bytes(row[0]): (row[1], row[2], row[3]) for row in rows}
+    found = {}
+    for target in targets:
+        known = [words[place] for place in target.places if place in words]
+        latest = max(known, key=lambda word: word[:2], default=None)
+        if latest is not None and latest[1] == "out":
+            found[target.letter.id] = {word[2] for word in known}
+    confirming = _confirmations(tx, letters, found)
+    return set(found) - confirming
+
+
+def _target(letter: Letter) -> _Target | None:
+    """Where it will arrive, as far as that is known here; None where nobody can have refused."""
+    where = _where(letter)
+    if where is None or where[0] not in PHONE_CHANNELS:
+        return None
+    channel, address = where
+    place = _address(letter.account, channel, normalise(channel, address)) if address else None
+    return _Target(letter, channel, [place] if place else [])
+
+
+def _where(letter: Letter) -> tuple[str, str | None] | None:
+    match letter.action:
+        case Send(via=str() as channel, to=str() as address):
+            return channel, address
+        case Send(via=wanted) | Reply(channel=wanted):
+            active = [i for i in letter.identities if i.status == "active"]
+            fitting = [i for i in active if wanted in (None, i.channel)]
+            on = wanted or (fitting[0].channel if fitting else None)
+            if on is None:
+                return None
+            known = (i.identity for i in fitting if i.channel == on and i.identity)
+            return on, next(known, _itself(letter.user, on) if letter.user else None)
+    return None
+
+
+def _add_people(tx: Transaction, targets: Sequence[_Target]) -> None:
+    """What was said of a person counts under all the ids that mean them, too."""
+    own = {key for target in targets if (key := _reader(target.letter))}
+    aliases: dict[bytes, list[bytes]] = {key: [key] for key in own}
+    for into, key in tx.known("app_user", "merged_into, key", "merged_into", own):
+        aliases[bytes(into)].append(bytes(key))
+    for target in targets:
+        people = aliases.get(_reader(target.letter) or b"", [])
+        target.places += [_person(key, target.channel) for key in people]
+
+
+def _reader(letter: Letter) -> bytes | None:
+    """Whom it is for; None where it goes to an address."""
+    elsewhere = isinstance(letter.action, Send) and letter.action.to is not None
+    return None if elsewhere else letter.user_key
+
+
+def _confirmations(
+    tx: Transaction, letters: Sequence[Letter], out: Mapping[int, Collection[int | None]]
+) -> set[int]:
+    """The ids of those that are the first reply to the very message by which somebody refused."""
+    replies = {
+        letter.id: letter.event_id
+        for letter in letters
+        if isinstance(letter.action, Reply)
+        and letter.event_id is not None
+        and letter.event_id in out.get(letter.id, ())
+    }
+    if not replies:
+        return set()
+    rows = tx.run(
+        "SELECT min(id) FROM action WHERE kind = 'reply'"
+        " AND event_id IN (SELECT value FROM numbers(?)) GROUP BY event_id",
+        sorted(set(replies.values())),
+    )
+    return {row[0] for row in rows} & set(replies)
