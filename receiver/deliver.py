@@ -7,16 +7,26 @@ it is held for a human or a receipt, or repeated, as the account's `uncertain` s
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from handlers import actions, codec
 from handlers.event import Event, Fault
 from handlers.events import LinkExpired, LinkFailed, LinkSucceeded
 from handlers.people import User
+from receiver import limits
 from receiver.accounts import Account
 from receiver.backoff import clamp, retry_delay
-from receiver.errors import Rejected, SendError, Throttled, Uncertain, Unsupported
+from receiver.errors import (
+    OptedOut,
+    Rejected,
+    SendError,
+    Throttled,
+    Uncertain,
+    Unsupported,
+    storable,
+)
 from receiver.logs import get_logger
 from receiver.provider import Recipient, Sent
 from receiver.send import Sender
@@ -40,7 +50,7 @@ class Delivered:
 
 
 class Deliverer:
-    """`step` and `work` for an Engine. told: called (from a thread) when there is a new event."""
+    """What an Engine needs. told: called (from a thread) when there may be a new event."""
 
     def __init__(
         self,
@@ -66,8 +76,10 @@ class Deliverer:
         now = self._clock()
         with self._database.write() as tx:
             settled = self._settle(tx, results, now)
-            claims = lanes.claim(tx, Queue.SEND, now, self._lease, room) if room else []
+            changed = limits.note(tx, [(r.item, r.error) for r in results], now)
+            claims = limits.claim(tx, self._accounts, now, self._lease, room) if room else []
             items = outbox.load(tx, claims)
+        limits.tell(changed)
         for result, outcome in settled:
             _tell(result, outcome)
         if settled:
@@ -75,7 +87,11 @@ class Deliverer:
         return items
 
     async def work(self, item: Outgoing) -> Delivered:
-        """Send one action."""
+        """Send one action, unless a receipt has told that it was sent."""
+        if item.message_id is not None:
+            return Delivered(item, Sent(item.message_id), None)
+        if item.opted_out:
+            return Delivered(item, None, OptedOut("opted out"))
         if item.claim.lost:
             lost = Uncertain("a worker ended while it was sending this")
             if not self._repeats(item):
@@ -96,6 +112,13 @@ class Deliverer:
             return Delivered(item, None, Rejected(f"a bug of ours: {type(error).__name__}"))
         return Delivered(item, sent, None)
 
+    def spoilt(self, result: Delivered) -> Delivered:
+        """The same without what the provider said, in place of a result that cannot be stored."""
+        if result.sent is not None:
+            return Delivered(result.item, Sent(), None)
+        kind = Uncertain if isinstance(result.error, Uncertain) else Rejected
+        return Delivered(result.item, None, kind("the answer cannot be stored"))
+
     def _repeats(self, item: Outgoing) -> bool:
         account = self._accounts.get(item.account)
         return account is not None and account.options.uncertain == "repeat"
@@ -106,13 +129,20 @@ class Deliverer:
         """Those whose lease was still ours, each with what became of it."""
         if not results:
             return []
-        tx.lock_lanes(lane for result in results for lane in _lanes(result.item))
-        ours = lanes.held(tx, [result.item.claim for result in results])
-        return [
-            (result, self._settle_one(tx, result, now))
-            for result in results
-            if result.item.claim.id in ours
+        claims = [result.item.claim for result in results]
+        named = {lane for result in results for lane in _lanes(result)}
+        lanes.lock(tx, named, lambda: lanes.named(tx, [claim.id for claim in claims]))
+        ours = lanes.held(tx, claims)
+        kept = [result for result in results if result.item.claim in ours]
+        failed = [result.item.claim.ref for result in kept if result.error is not None]
+        proven = outbox.proven(tx, failed)
+        kept = [
+            replace(result, sent=Sent(proven[ref]), error=None)
+            if (ref := result.item.claim.ref) in proven
+            else result
+            for result in kept
         ]
+        return [(result, self._settle_one(tx, result, now)) for result in kept]
 
     def _settle_one(self, tx: Transaction, result: Delivered, now: datetime) -> str:
         item, error = result.item, result.error
@@ -125,7 +155,7 @@ class Deliverer:
             self._take_answer(tx, item, result.sent, now)
             return "sent"
         assert error is not None
-        words = str(error)[:500]
+        words = storable(str(error))
         wait = self._wait(item, error)
         if wait is not None:
             outbox.note(tx, claim.ref, "queued", now, error=words, attempts=claim.attempts)
@@ -141,7 +171,12 @@ class Deliverer:
     def _wait(self, item: Outgoing, error: SendError) -> timedelta | None:
         """How long until the next attempt; None: there is none."""
         repeated = isinstance(error, Uncertain) and self._repeats(item)
-        if not (error.retryable or repeated) or item.claim.attempts >= self._max_attempts:
+        hopeless = error.code == "tls"  # a certificate that is not good: somebody must look
+        if (
+            hopeless
+            or not (error.retryable or repeated)
+            or item.claim.attempts >= self._max_attempts
+        ):
             return None
         delay = retry_delay(item.claim.attempts, random.random())  # noqa: S311
         if isinstance(error, Throttled) and error.retry_after is not None:
@@ -171,9 +206,18 @@ def expire_links(tx: Transaction, now: datetime, lease: timedelta, limit: int = 
     if not claims:
         return 0
     lanes.finish(tx, claims, now)
-    found = outbox.open_links(tx, [claim.ref for claim in claims])
+    ids = [claim.ref for claim in claims]
+
+    def waiting() -> set[int]:
+        return {keys.lane(Queue.DISPATCH, user_key) or 0 for _, _, user_key, *_ in open_links()}
+
+    def open_links() -> list[Any]:
+        return outbox.open_links(tx, ids)
+
+    lanes.lock(tx, waiting(), waiting)  # an outcome may be coming in at this very moment
+    found = open_links()
     deliveries = []
-    for link_id, account, user_id, channel, platform, address in found:
+    for link_id, account, _, user_id, channel, platform, address in found:
         event = LinkExpired(
             id=f"link.expired:{link_id}",
             user=User(user_id),
@@ -189,11 +233,15 @@ def expire_links(tx: Transaction, now: datetime, lease: timedelta, limit: int = 
     return len(found)
 
 
-def _lanes(item: Outgoing) -> list[int]:
-    """What settling may touch: the action's lane, and its user's where there is news for them."""
+def _lanes(result: Delivered) -> list[int]:
+    """What settling may touch: the action's lane, and of those of whom the answer tells."""
+    item, sent = result.item, result.sent
     found = [item.claim.lane]
-    if item.link_id is not None:
+    if item.link_id is not None or (sent is not None and sent.identities):
         found.append(keys.lane(Queue.DISPATCH, item.user_key))
+    if sent is not None and sent.user is not None:
+        key = keys.user(item.account, sent.user.id)
+        found.append(keys.lane(Queue.DISPATCH, key))
     return [lane for lane in found if lane is not None]
 
 
@@ -234,7 +282,8 @@ def _succeeded(item: Outgoing, sent: Sent) -> LinkSucceeded:
 
 def _tell(result: Delivered, outcome: str) -> None:
     error = result.error
-    log.info(
+    tell = log.info if outcome in ("sent", "later") else log.error  # these wait for a human
+    tell(
         "action_delivered",
         account=result.item.account,
         action_id=result.item.claim.ref,

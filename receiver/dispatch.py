@@ -3,7 +3,6 @@ Events to handlers: the stored bytes are parsed again, the handlers run, and wha
 queued in the transaction that settles the event.
 """
 
-import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +16,12 @@ from handlers.errors import Drop, Retry
 from handlers.event import Event, LinkOutcome
 from handlers.router import Handler, Routed, Router
 from receiver.accounts import Account
+from receiver.aside import aside
 from receiver.backoff import retry_delay
-from receiver.errors import Unparsed
+from receiver.calling import call
+from receiver.errors import Unparsed, storable
 from receiver.logs import get_logger
+from receiver.reveal import Reveal
 from storage import lanes, work
 from storage.database import Database
 from storage.outbox import NewAction
@@ -31,7 +33,10 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long and how often. From the settings of the same names."""
+    """How long and how often. From the settings of the same names.
+
+    All handlers of one event together have most of the lease: after it another worker may have it.
+    """
 
     lease: timedelta
     handler_timeout: timedelta
@@ -39,10 +44,20 @@ class Limits:
     link_expiry: timedelta
 
 
+# Of the lease; the rest is for settling.
+_SHARE = 0.9
+
+
 @dataclass(slots=True)
 class _Outcome:
-    """What the handlers of one event did, so far."""
+    """What the handlers of one event did, so far.
 
+    until:  when the event's time is over, in seconds of time.monotonic().
+    wanted: the handlers that are to run.
+    """
+
+    until: float
+    wanted: Sequence[Routed] = ()
     runs: list[HandlerRun] = field(default_factory=list)
     actions: list[NewAction] = field(default_factory=list)
     states: dict[str, Any] = field(default_factory=dict)
@@ -50,7 +65,7 @@ class _Outcome:
 
 
 class Dispatcher:
-    """`step` and `work` for an Engine. queued: called (from a thread) when actions were queued."""
+    """What an Engine needs. queued: called (from a thread) when actions were queued."""
 
     def __init__(
         self,
@@ -60,6 +75,7 @@ class Dispatcher:
         limits: Limits,
         clock: Callable[[], datetime],
         queued: Callable[[], None],
+        reveal: Reveal | None = None,
     ) -> None:
         self._database = database
         self._accounts = accounts
@@ -67,13 +83,16 @@ class Dispatcher:
         self._limits = limits
         self._clock = clock
         self._queued = queued
+        self._reveal = reveal
+        asked = [handler.timeout / _SHARE for handler in router.handlers if handler.timeout]
+        self._lease = max([limits.lease, *asked])
 
     def step(self, results: Sequence[Result], room: int) -> Sequence[Work]:
         """Settle what has ended, claim what there is room for."""
         now = self._clock()
         with self._database.write() as tx:
             settled = work.settle(tx, results, now, self._limits.link_expiry)
-            claims = lanes.claim(tx, Queue.DISPATCH, now, self._limits.lease, room) if room else []
+            claims = lanes.claim(tx, Queue.DISPATCH, now, self._lease, room) if room else []
             items = work.load(tx, claims)
         for result in settled:
             _tell(result)
@@ -83,21 +102,33 @@ class Dispatcher:
 
     async def work(self, item: Work) -> Result:
         """Run the event's handlers."""
+        attempts = item.claim.attempts
+        if item.claim.lost:
+            log.warning("lease_expired", event_id=item.claim.ref, attempt=attempts)
+            if attempts > self._limits.max_attempts:
+                return Result(item, Dead("workers died, or were cut off, while handling it"))
+        outcome = _Outcome(time.monotonic() + _SHARE * self._lease.total_seconds())
         try:
             event = self._event(item)
+            if self._reveal is not None:
+                item = await self._reveal(item, event.user)
+            routes = await self._routes(event, item)
+            outcome.wanted = [r for r in routes if r.handler.name not in item.done]
+            for routed in outcome.wanted:
+                if time.monotonic() < outcome.until:
+                    await self._run(routed, event, item, outcome)
         except Unparsed as error:
             return Result(item, Dead(f"cannot be parsed: {error}"))
-        routes = (
-            await asyncio.to_thread(self._routes, event, item)
-            if _long(event)
-            else (self._routes(event, item))
-        )
-        outcome = _Outcome()
-        for routed in routes:
-            if routed.handler.name not in item.done:
-                await self._run(routed, event, item, outcome)
+        except Exception as error:  # a rule's own function, or a bug of a parser
+            log.warning("routing_failed", event_id=item.claim.ref, exc_info=error)
+            outcome.failures.append(error)
         verdict = self._verdict(item, outcome)
         return Result(item, verdict, outcome.runs, outcome.actions, outcome.states)
+
+    def spoilt(self, result: Result) -> Result:
+        """The same event as one that failed, in place of a result that cannot be stored."""
+        failed = _Outcome(0, failures=[ValueError("what its handlers left cannot be stored")])
+        return Result(result.work, self._verdict(result.work, failed))
 
     def _event(self, item: Work) -> Event:
         """The event, from the bytes that came. Raises Unparsed."""
@@ -123,15 +154,19 @@ class Dispatcher:
                 return event
         raise Unparsed("the parser no longer finds this event in its body")
 
-    def _routes(self, event: Event, item: Work) -> list[Routed]:
-        owner = self._router.route(event, item.account)
-        return ([owner] if owner else []) + self._router.observers(event, item.account)
+    async def _routes(self, event: Event, item: Work) -> list[Routed]:
+        def find() -> list[Routed]:
+            owner = self._router.route(event, item.account)
+            return ([owner] if owner else []) + self._router.observers(event, item.account)
+
+        found: list[Routed] = await aside(find) if _long(event) else find()
+        return found
 
     async def _run(self, routed: Routed, event: Event, item: Work, outcome: _Outcome) -> None:
         handler = routed.handler
         context = self._context(event, item, outcome, match=routed.match)
         began = time.perf_counter()
-        error = await self._call(handler, context)
+        error = await self._call(handler, context, outcome)
         if error is not None and not isinstance(error, Retry | Drop):
             error, context = await self._mend(error, event, item, outcome, context)
         spent = timedelta(seconds=time.perf_counter() - began)
@@ -171,7 +206,7 @@ class Dispatcher:
         if mender is None:
             return error, context
         context = self._context(event, item, outcome, error=error)
-        return await self._call(mender, context), context
+        return await self._call(mender, context, outcome), context
 
     def _context(self, event: Event, item: Work, outcome: _Outcome, **more: Any) -> Context[Event]:
         account = self._accounts.get(item.account)
@@ -182,33 +217,30 @@ class Dispatcher:
             now=self._clock(),
             identities=item.identities,
             links=item.links,
+            elsewhere=_elsewhere(event, account),
             states={**item.states, **outcome.states},
             attempt=item.claim.attempts,
             log=log.bind(event_id=item.claim.ref, account=item.account),
             **more,
         )
 
-    async def _call(self, handler: Handler, context: Context[Event]) -> Exception | None:
-        """What the handler raised; None if it returned. The one place that runs foreign code."""
-        limit = handler.timeout or self._limits.handler_timeout
-        try:
-            async with asyncio.timeout(limit.total_seconds()):
-                if handler.is_async:
-                    await handler.function(context)
-                else:
-                    await asyncio.to_thread(handler.function, context)
-        except TimeoutError:
-            return TimeoutError(f"{handler.name} took longer than {limit.total_seconds():g} s")
-        except Exception as error:
-            if not isinstance(error, Retry | Drop):
-                log.warning("handler_failed", handler=handler.name, exc_info=error)
-            return error
-        return None
+    async def _call(
+        self, handler: Handler, context: Context[Event], outcome: _Outcome
+    ) -> Exception | None:
+        """What the handler raised within its time, and the event's; None if it returned."""
+        limit = (handler.timeout or self._limits.handler_timeout).total_seconds()
+        left = max(outcome.until - time.monotonic(), 0)
+        error = await call(handler, context, min(limit, left))
+        if error is not None and not isinstance(error, Retry | Drop):
+            log.warning("handler_failed", handler=handler.name, exc_info=error)
+        return error
 
     def _verdict(self, item: Work, outcome: _Outcome) -> Verdict:
-        if not outcome.failures:
-            return Done()
         now, failures = self._clock(), outcome.failures
+        if not failures and len(outcome.runs) == len(outcome.wanted):
+            return Done()
+        if not failures:
+            return Later(now, "no time was left for all of its handlers", counts=False)
         waits = [error for error in failures if isinstance(error, Retry)]
         words = _words(failures[0])
         attempts = item.claim.attempts
@@ -219,6 +251,14 @@ class Dispatcher:
         if attempts >= self._limits.max_attempts:
             return Dead(words)
         return Later(now + retry_delay(attempts, random.random()), words)  # noqa: S311
+
+
+def _elsewhere(event: Event, account: Account | None) -> str | None:
+    """The integration that has the event's conversation, where it is another than ours."""
+    inbound = account.provider.inbound if account else None
+    if account is None or inbound is None or inbound.elsewhere is None:
+        return None
+    return inbound.elsewhere(event, account.options)
 
 
 def _long(event: Event) -> bool:
@@ -243,8 +283,7 @@ def _planned(item: Work, handler: str, context: Context[Event]) -> list[NewActio
 
 
 def _words(error: BaseException) -> str:
-    """The error in one line for the database: its type, and its message cut short."""
-    return f"{type(error).__name__}: {error}"[:500]
+    return storable(f"{type(error).__name__}: {error}")
 
 
 def _tell(result: Result) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,20 +17,24 @@ from starlette.types import ASGIApp
 from handlers.router import Router
 from receiver import app
 from receiver.accounts import Account, accounts
-from receiver.commit import GroupCommit
+from receiver.bell import Bell
 from receiver.deliver import Delivered, Deliverer, expire_links
 from receiver.dispatch import Dispatcher, Limits
-from receiver.endpoint import WebhookEndpoint
 from receiver.engine import Engine
+from receiver.intake import intake, spooling
 from receiver.logs import get_logger
-from receiver.send import Sender
+from receiver.reveal import Reveal
+from receiver.send import DEADLINE, Sender
 from receiver.settings import Settings
-from storage import lanes
+from receiver.spool import Spool, Unusable
+from storage import dialects, lanes
+from storage.consent import Words
 from storage.database import AWAY, Database
 from storage.outbox import Outgoing
 from storage.work import Result, Work
 
 TICK = 1.0  # seconds between two looks at what the clock makes due
+_SHARE = 0.75  # of the lease, for a request; after it another worker may have the action
 SENDS = 20  # requests under way at once: a killed worker leaves at most these uncertain
 
 log = get_logger()
@@ -59,6 +63,7 @@ class Node:
     deliver: Engine[Outgoing, Delivered] | None = field(init=False, default=None)
     public: ASGIApp | None = field(init=False, default=None)
     _loop: asyncio.AbstractEventLoop = field(init=False)
+    _bell: Bell | None = field(init=False, default=None)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Node"]:
@@ -67,9 +72,12 @@ class Node:
         Raises CannotStart where the database is not as this program needs it.
         """
         self._loop = asyncio.get_running_loop()
-        self.accounts = accounts(self.settings.accounts)
+        settings = self.settings
+        words = Words.of(settings.stop_words, settings.start_words)
+        self.accounts = accounts(settings.accounts, words)
         url = self.settings.database_url.get_secret_value()
-        with alone(url):
+        self._bell = Bell(url) if dialects.has_bell(url) else None
+        with alone(url), self._spooling() as spool:
             self.database = Database(url)
             try:
                 _check_schema(self.database)
@@ -77,33 +85,34 @@ class Node:
                     if self.works:
                         await stack.enter_async_context(self._working(url))
                     if self.receives:
-                        await stack.enter_async_context(self._receiving(url))
+                        await stack.enter_async_context(self._receiving(spool))
                     yield self
             finally:
                 self.database.close()
 
+    @contextmanager
+    def _spooling(self) -> Iterator[Spool | None]:
+        with contextlib.ExitStack() as stack:
+            try:
+                spool = stack.enter_context(spooling(self.settings)) if self.receives else None
+            except Unusable as error:
+                raise CannotStart(f"spool_dir: {error}") from None
+            yield spool
+
     @asynccontextmanager
-    async def _receiving(self, url: str) -> AsyncIterator[None]:
-        database = Database(url, pool_size=4)  # its own, so that no worker can starve it
-        writers = 1 if url.startswith("sqlite") else 2
-        limit = self.settings.queue_limit
-        commit = GroupCommit(
-            database, clock, limit=limit, writers=writers, committed=self._wake_dispatch
-        )
-        endpoint = WebhookEndpoint(
-            self.accounts,
-            commit,
-            clock,
-            max_body=self.settings.max_body_bytes,
-            body_timeout=self.settings.body_timeout.total_seconds(),
-        )
-        commit.start()
-        self.public = app.public(endpoint)
-        try:
+    async def _receiving(self, spool: Spool | None) -> AsyncIterator[None]:
+        # A worker of its own is woken directly; those of other processes, by the bell.
+        ringing = [] if self.works or self._bell is None else [self._bell.ringing()]
+        taking = intake(self.settings, self.accounts, clock, self._committed, spool)
+        async with taking as endpoint, _beside(*ringing):
+            self.public = app.public(endpoint)
             yield
-        finally:
-            await commit.stop()
-            database.close()
+
+    def _committed(self) -> None:
+        if self.dispatch is not None:
+            self.dispatch.wake()
+        elif self._bell is not None:
+            self._bell.ring()
 
     @asynccontextmanager
     async def _working(self, url: str) -> AsyncIterator[None]:
@@ -111,9 +120,17 @@ class Node:
         limits = Limits(
             settings.lease, settings.handler_timeout, settings.max_attempts, settings.link_expiry
         )
-        async with Sender(clock) as sender:
+        deadline = min(DEADLINE, _SHARE * settings.lease.total_seconds())
+        async with Sender(clock, deadline=deadline) as sender:
+            reveal = Reveal(self.database, self.accounts, sender, clock)
             dispatcher = Dispatcher(
-                self.database, self.accounts, self.router, limits, clock, self._later_deliver
+                self.database,
+                self.accounts,
+                self.router,
+                limits,
+                clock,
+                self._later_deliver,
+                reveal,
             )
             deliverer = Deliverer(
                 self.database,
@@ -125,27 +142,35 @@ class Node:
                 max_attempts=settings.max_attempts,
             )
             self.dispatch = Engine(
-                "dispatch", dispatcher.step, dispatcher.work, settings.concurrency
+                "dispatch",
+                dispatcher.step,
+                dispatcher.work,
+                dispatcher.spoilt,
+                settings.concurrency,
             )
-            self.deliver = Engine("deliver", deliverer.step, deliverer.work, SENDS)
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(e.run()) for e in (self.dispatch, self.deliver)]
-                ticking = group.create_task(self._tick())
+            self.deliver = Engine(
+                "deliver", deliverer.step, deliverer.work, deliverer.spoilt, SENDS
+            )
+            hearing = [] if self._bell is None else [self._bell.hearing(self._wake_dispatch)]
+            async with asyncio.TaskGroup() as group, _beside(self._tick(), *hearing):
+                for engine in (self.dispatch, self.deliver):
+                    group.create_task(engine.run())
                 try:
                     yield
                 finally:
-                    ticking.cancel()
                     self.dispatch.stop()
-                    await tasks[0]
                     self.deliver.stop()
 
     async def _tick(self) -> None:
         """What the clock makes due: scheduled sends, links without an outcome."""
         while True:
             try:
-                found = await asyncio.to_thread(self._look)
+                found = await _whole(asyncio.to_thread(self._look))
             except AWAY as error:
                 log.error("database_away", part="clock", error=type(error).__name__)
+                found = 0
+            except Exception:
+                log.exception("clock_failed")
                 found = 0
             if found:
                 self._wake_dispatch()
@@ -155,11 +180,9 @@ class Node:
     def _look(self) -> int:
         now = clock()
         with self.database.write() as tx:
-            due = lanes.scheduled(tx, now, 200)
-            tx.lock_lanes(job.lane for job in due if job.lane is not None)
-            lanes.enter(tx, due, now)
+            due = lanes.start_scheduled(tx, now, 200)
         with self.database.write() as tx:
-            return len(due) + expire_links(tx, now, self.settings.lease)
+            return due + expire_links(tx, now, self.settings.lease)
 
     def _wake_dispatch(self) -> None:
         if self.dispatch is not None:
@@ -186,8 +209,32 @@ class Node:
         return {"database": None, "schema": behind}
 
 
+async def _whole(step: Coroutine[None, None, int]) -> int:
+    """Wait for a step even when cancelled: its connection must be back before the pool closes."""
+    task = asyncio.ensure_future(step)
+    try:
+        return await asyncio.shield(task)
+    finally:
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def _beside(*jobs: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Let these run until the block ends."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(job) for job in jobs]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
 def _check_schema(database: Database) -> None:
-    """A new database is set up; an older one waits for a human's `hookline migrate`."""
+    """A new database is set up; an older one waits for a human's `hookline migrate`.
+
+    A server that is away is no reason not to start: webhooks are deferred, or spooled, meanwhile.
+    """
     try:
         if database.is_empty():
             database.migrate()
@@ -198,7 +245,9 @@ def _check_schema(database: Database) -> None:
             )
     except AWAY as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        raise CannotStart(f"the database cannot be used: {reason}") from None
+        if not dialects.may_come_back(error):
+            raise CannotStart(f"the database cannot be used: {reason}") from None
+        log.error("database_away", part="start", error=type(error).__name__)
 
 
 @contextmanager
