@@ -1,8 +1,8 @@
 """
 Webhooks to measure with: distinct, signed, 1.3 kB on average, from Smooch and Sinch in equal parts.
 
-Each is the sample of an inbound SMS (`receiver.samples`) with its own ids, person and text. Its
-number is in the last eight digits of its message id.
+Each is the sample of an inbound SMS (`receiver.samples`) with its own ids, person, time and text.
+Its number is in the last eight digits of its message id.
 """
 
 import json
@@ -10,7 +10,7 @@ import random
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from receiver.registry import PROVIDERS
 SECRETS = {"chat": b"a secret of the bench, smooch", "texts": b"a secret of the bench, sinch"}
 SIZES = range(900, 1700)  # bytes of a body; evenly spread
 
-_WORDS = "my order has not come yet could you tell me where it is please and thank you".split()
+_WORDS = ("my", "order", "has", "not", "come", "yet", "where", "is", "it", "please", "thank", "you")
 
 # What differs between two webhooks, where it stands in a sample, by our own marks.
 _SMOOCH_V1 = {
     "messages.0._id": "@number@",
     "messages.0.text": "@text@",
+    "messages.0.received": "@unix@",
     "messages.0.authorId": "@user@",
     "appUser._id": "@user@",
     "appUser.userId": "@user@@example.com",
@@ -39,6 +40,7 @@ _SMOOCH_V1 = {
 }
 _V2_MESSAGE = {
     "id": "@number@",
+    "received": "@time@",
     "content.text": "@text@",
     "author.userId": "@user@",
     "author.user.id": "@user@",
@@ -50,10 +52,14 @@ _V2_MESSAGE = {
 }
 _SMOOCH_V2 = {
     "events.0.id": "e@number@",
+    "events.0.createdAt": "@time@",
     "events.0.payload.conversation.id": "@user@",
     **{f"events.0.payload.message.{path}": mark for path, mark in _V2_MESSAGE.items()},
 }
 _SINCH = {
+    "accepted_time": "@time@",
+    "event_time": "@time@",
+    "message.accept_time": "@time@",
     "message.id": "01@number@",
     "message.contact_message.text_message.text": "@text@",
     "message.channel_identity.identity": "@phone@",
@@ -87,6 +93,10 @@ class Hook:
     body: bytes
     headers: dict[str, str]
 
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """The signature as a server is given it."""
+        return [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
+
     def request(self) -> bytes:
         """As it goes over the wire."""
         named = {
@@ -108,7 +118,7 @@ def hooks(count: int, users: int, start: int = 0) -> Iterator[Hook]:
         person = number % users
         index = person % len(_KINDS)
         kind = _KINDS[index]
-        body = _body(index, number, person)
+        body = _body(index, number, person, now + timedelta(milliseconds=number - start - count))
         signature = _sign(kind.provider)(body, SECRETS[kind.account], now, f"n{number}")
         yield Hook(kind.account, body, signature)
 
@@ -125,10 +135,11 @@ def _sign(provider: str) -> Callable[[bytes, bytes, datetime, str], dict[str, st
     return inbound.sign
 
 
-def _body(kind: int, number: int, person: int) -> bytes:
+def _body(kind: int, number: int, person: int, when: datetime) -> bytes:
     made = _template(kind)
     made = made.replace("@number@", f"{number:024x}").replace("@user@", f"{person:024x}")
-    made = made.replace("@phone@", f"1514{person:07d}")
+    made = made.replace("@phone@", f"1514{person:07d}").replace("@time@", when.isoformat())
+    made = made.replace('"@unix@"', f"{when.timestamp():.3f}")
     length = SIZES[number * 7919 % len(SIZES)] - len(made)
     return made.replace("@text@", _prose(number % 97)[: max(length, 10)]).encode()
 

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,10 @@ from receiver.bench.processes import HOOKLINE, Command, Failed, running, wait_li
 from receiver.serving import free_port
 
 FLOOR = "floor"
-HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hookline-peers"
+HOME = Path(
+    os.environ.get("BENCH_PEERS_HOME")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hookline-peers"
+)
 
 # What Hookline needs to take the webhooks, and to send to a stand-in.
 _ACCOUNTS: dict[str, dict[str, Any]] = {
@@ -83,7 +87,11 @@ def hookline(*, works: bool) -> Contender:
 
 
 def settings_file(
-    folder: Path, database: str, port: int, handlers: Sequence[str] = (), base_url: str | None = None
+    folder: Path,
+    database: str,
+    port: int,
+    handlers: Sequence[str] = (),
+    base_url: str | None = None,
 ) -> Path:
     """Settings for a Hookline that takes the bench's webhooks. base_url: of the stand-in."""
     lines = [
@@ -116,17 +124,17 @@ def serving(
     env = {"HOOKLINE_CONFIG": str(settings)} if contender.name == "hookline" else {}
     env |= _env(contender, database, port, spare)
     with ExitStack() as stack:
-        for command in contender.beside:
-            beside = Command(_filled(command, port, spare), folder, env)
+        for needed in contender.beside:
+            beside = Command(filled(needed, port, spare), folder, env)
             stack.enter_context(running(beside, core, log))
-        command = Command(_filled(contender.run, port, spare), contender.folder.resolve(), env)
+        command = Command(filled(contender.run, port, spare), contender.folder.resolve(), env)
         process = stack.enter_context(running(command, core, log))
         wait_listening(process, port, log)
         yield Server(port, process.pid, log)
 
 
 def _env(contender: Contender, database: str, port: int, spare: int) -> dict[str, str]:
-    given = dict(zip(contender.env, _filled(list(contender.env.values()), port, spare), strict=True))
+    given = dict(zip(contender.env, filled(list(contender.env.values()), port, spare), strict=True))
     return {
         "BENCH_DATABASE": database,
         "BENCH_SMOOCH_SECRET": SECRETS["chat"].decode(),
@@ -136,12 +144,11 @@ def _env(contender: Contender, database: str, port: int, spare: int) -> dict[str
     }
 
 
-def _filled(parts: Sequence[str], port: int = 0, spare: int = 0) -> list[str]:
-    from sys import executable
-
+def filled(parts: Sequence[str], port: int = 0, spare: int = 0) -> list[str]:
+    """A command with its marks replaced (see Contender); {own} is the Python that runs this."""
     own = HOME / "venv" / "bin" / "python"
     marks = {
-        "{own}": executable,
+        "{own}": sys.executable,
         "{python}": str(own),
         "{bin}": str(own.parent),
         "{home}": str(HOME),
@@ -186,7 +193,7 @@ def _peer(name: str, table: Mapping[str, Any], folder: Path) -> Contender:
 def _lacks(needs: Sequence[Sequence[str]], folder: Path) -> str | None:
     """What is missing: the first of these commands that does not succeed, in its own words."""
     for need in needs:
-        command = _filled(need)
+        command = filled(need)
         env = {**os.environ, "BENCH_PEERS_HOME": str(HOME)}
         try:
             tried = subprocess.run(  # noqa: S603

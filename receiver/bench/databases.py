@@ -1,4 +1,4 @@
-"""A database for one measurement: a file in a temporary folder, or one beside a PostgreSQL's own."""
+"""A database for one measurement: a file in a temporary folder, or another one of a PostgreSQL."""
 
 import itertools
 import os

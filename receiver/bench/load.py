@@ -3,8 +3,8 @@ The client, a process of its own (`python -m receiver.bench.load ORDER`): connec
 open, one request under way on each, requests that were made beforehand, and as little work for an
 answer as can be.
 
-Closed loop: a connection sends the next request when it has its answer. Open loop (a rate): requests
-are due by the clock, and one that finds no free connection waits, which counts.
+Closed loop: a connection sends the next request when it has its answer. Open loop (a rate):
+requests are due by the clock, and one that finds no free connection waits, which counts.
 """
 
 import asyncio

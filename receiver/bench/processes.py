@@ -82,6 +82,8 @@ def wait_listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> 
 
 
 def last_line(log: Path) -> str:
-    """The last thing that a process said."""
-    lines = log.read_text("utf-8", "replace").split("\n") if log.exists() else []
-    return next((line[:300] for line in reversed(lines) if line.strip()), "it said nothing")
+    """The last thing that a process said, the last error if there is one."""
+    lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
+    said = [line.strip() for line in lines if any(c.isalnum() for c in line)]
+    errors = [line for line in said if "Error" in line]
+    return (errors or said or ["it said nothing"])[-1][:300]
