@@ -35,6 +35,7 @@ from handlers.context import (
 )
 from handlers.errors import (
     Drop,
+    Elsewhere,
     HandlerError,
     OwnMessage,
     Retry,
@@ -163,6 +164,7 @@ __all__ = [
     "ConversationStopped",
     "CreateUser",
     "Drop",
+    "Elsewhere",
     "Event",
     "EventDelivered",
     "EventFailed",

@@ -24,8 +24,8 @@ from handlers.actions import (
 )
 from handlers.checks import Delay, address, json_object, words
 from handlers.content import Content
-from handlers.errors import OwnMessage
-from handlers.event import Event
+from handlers.errors import Elsewhere, OwnMessage
+from handlers.event import Event, Receipt
 from handlers.events import MessageSent
 from handlers.links import Confirmation, Immediate, LinkRecord, Target
 from handlers.log import SILENT, Log
@@ -50,6 +50,7 @@ class Context(Generic[E_co]):
     links:      the links that were asked for, for this user.
     states:     state name -> JSON object, as `changed_states` gave it.
     match:      the named groups of the rule that matched; None for a group that took no part.
+    elsewhere:  the integration that has the conversation, if it is known not to be ours.
     attempt:    1 at the first run, 2 after one failure ...
     error:      what a handler raised, for a handler of errors; None for all others.
     """
@@ -65,6 +66,7 @@ class Context(Generic[E_co]):
         links: tuple[LinkRecord, ...] = (),
         states: Mapping[str, Any] = _NOTHING,
         match: Mapping[str, str | None] = _NOTHING,
+        elsewhere: str | None = None,
         attempt: int = 1,
         error: Exception | None = None,
         log: Log = SILENT,
@@ -78,6 +80,7 @@ class Context(Generic[E_co]):
         self.identities = identities
         self.links = links
         self.match = match
+        self.elsewhere = elsewhere
         self.attempt = attempt
         self.error = error
         self.log = log
@@ -127,14 +130,17 @@ class Context(Generic[E_co]):
         key: str | None = None,
         after: Delay | None = None,
         answer_own: bool = False,
+        answer_elsewhere: bool = False,
         **options: Any,
     ) -> None:
         """Say something where the event happened.
 
-        options: the provider's own keys, as for `Reply`. Raises OwnMessage on a MessageSent unless
-        `answer_own`, ValueError where the event names neither a user nor a conversation.
+        options: the provider's own keys, as for `Reply`. Raises OwnMessage on a MessageSent or a
+        receipt unless `answer_own`, Elsewhere (a Drop) where another integration has the
+        conversation unless `answer_elsewhere`, ValueError where the event names neither a user nor
+        a conversation.
         """
-        self._guard(answer_own)
+        self._guard(answer_own, answer_elsewhere)
         self._need_somebody("reply to")
         reply = Reply(
             content=message(content),
@@ -153,13 +159,14 @@ class Context(Generic[E_co]):
         key: str | None = None,
         after: Delay | None = None,
         answer_own: bool = False,
+        answer_elsewhere: bool = False,
         **options: Any,
     ) -> None:
         """Say something on the channel `via` (None: where the user is reached best).
 
         to: an address on `via`, for somebody else than the user. Raises as `reply` does.
         """
-        self._guard(answer_own)
+        self._guard(answer_own, answer_elsewhere or to is not None)
         if to is None:
             self._need_somebody("send to")
         elif via is None:
@@ -277,11 +284,11 @@ class Context(Generic[E_co]):
     def _plan(self, action: Action, key: str | None = None, after: Delay | None = None) -> None:
         self._planned.append(planned(action, key, after))
 
-    def _guard(self, answer_own: bool) -> None:
-        if isinstance(self.event, MessageSent) and not answer_own:
-            raise OwnMessage(
-                "this is the business's own message: say answer_own=True if you mean it"
-            )
+    def _guard(self, answer_own: bool, answer_elsewhere: bool) -> None:
+        if isinstance(self.event, MessageSent | Receipt) and not answer_own:
+            raise OwnMessage(f"{self.event.type} is about our own words: say answer_own=True")
+        if self.elsewhere is not None and not answer_elsewhere:
+            raise Elsewhere(f"{self.elsewhere} has the word: say answer_elsewhere=True")
 
     def _need_user(self, purpose: str) -> None:
         if self.user is None:

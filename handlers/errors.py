@@ -4,6 +4,7 @@ What a handler may raise, and what it is told when it is written wrongly:
 * HandlerError
   x Retry          not now: run me again, at the earliest .after from now
   x Drop           never: this event is done with, for the reason given
+    x Elsewhere    the same, for an answer in a conversation that another integration has
   x OwnMessage     an answer to the business's own message, which would be answered in turn
   x WrongHandler   a function that cannot be a handler; raised when it is registered
 
@@ -38,8 +39,16 @@ class Drop(HandlerError):
         self.reason = reason
 
 
+class Elsewhere(Drop):
+    """A handler spoke, without `answer_elsewhere=True`, where another integration has the word.
+
+    It is a Drop: that somebody else answers is no failure.
+    """
+
+
 class OwnMessage(HandlerError, RuntimeError):
-    """A handler of MessageSent spoke without `answer_own=True`: its words come back as an event."""
+    """A handler of MessageSent, or of a receipt, spoke without `answer_own=True`: its words come
+    back as an event."""
 
 
 class WrongHandler(HandlerError, TypeError):

@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from receiver.options import AccountOptions, reveal
 from receiver.provider import Provider
 from receiver.registry import PROVIDERS
+from storage.consent import USUAL, Words
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One integration. Its name is the URL and the key of everything stored."""
+    """One integration. Its name is the URL and the key of everything stored.
+
+    words: by which people stop and start text messages.
+    """
 
     name: str
     provider: Provider
     options: AccountOptions
     secrets: tuple[bytes, ...]
+    words: Words = USUAL
 
     @property
     def receives(self) -> bool:
@@ -23,7 +28,7 @@ class Account:
         return self.provider.inbound is not None
 
 
-def accounts(configured: Mapping[str, AccountOptions]) -> dict[str, Account]:
+def accounts(configured: Mapping[str, AccountOptions], words: Words = USUAL) -> dict[str, Account]:
     """All of them, by name."""
     return {
         name: Account(
@@ -31,6 +36,7 @@ def accounts(configured: Mapping[str, AccountOptions]) -> dict[str, Account]:
             PROVIDERS[options.provider],
             options,
             tuple(reveal(secret).encode() for secret in options.webhook_secrets),
+            words,
         )
         for name, options in configured.items()
     }

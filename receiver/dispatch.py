@@ -20,7 +20,7 @@ from receiver.aside import aside
 from receiver.backoff import retry_delay
 from receiver.calling import call
 from receiver.errors import Unparsed, storable
-from receiver.logs import get_logger
+from receiver.logs import frames, get_logger
 from receiver.reveal import Reveal
 from storage import lanes, work
 from storage.database import Database
@@ -120,7 +120,8 @@ class Dispatcher:
         except Unparsed as error:
             return Result(item, Dead(f"cannot be parsed: {error}"))
         except Exception as error:  # a rule's own function, or a bug of a parser
-            log.warning("routing_failed", event_id=item.claim.ref, exc_info=error)
+            kind = type(error).__name__
+            log.warning("routing_failed", event_id=item.claim.ref, error=kind, at=frames(error))
             outcome.failures.append(error)
         verdict = self._verdict(item, outcome)
         return Result(item, verdict, outcome.runs, outcome.actions, outcome.states)
@@ -232,7 +233,8 @@ class Dispatcher:
         left = max(outcome.until - time.monotonic(), 0)
         error = await call(handler, context, min(limit, left))
         if error is not None and not isinstance(error, Retry | Drop):
-            log.warning("handler_failed", handler=handler.name, exc_info=error)
+            kind = type(error).__name__
+            log.warning("handler_failed", handler=handler.name, error=kind, at=frames(error))
         return error
 
     def _verdict(self, item: Work, outcome: _Outcome) -> Verdict:

@@ -7,6 +7,7 @@ request itself, a 503 for whatever is wrong with us, a 200 only when it is on di
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -15,9 +16,13 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from receiver.accounts import Account
-from receiver.commit import Full, GroupCommit
+from receiver.commit import Full, GroupCommit, NonceReused, Stored
 from receiver.errors import Refused
+from receiver.incoming import PACKED, BadBody, Gone, Packed, Reader
 from receiver.logs import get_logger
+from receiver.notebook import Notebook
+from receiver.provider import PATH_TOKEN
+from receiver.quarantine import refusal
 from receiver.receive import receive
 from storage.database import AWAY
 from storage.inbox import Delivery
@@ -30,24 +35,16 @@ ACK_DEADLINE = 5.0  # seconds; Smooch gives up waiting after 20
 
 log = get_logger()
 
+# In a path, what may be a token: it is not logged.
+_TOKEN = re.compile(r"(webhooks/[^/]+)/.+")
+
 _GREETING = b"This address takes webhooks by POST.\n"
-
-
-class BadBody(Exception):
-    """The body did not come as it should; `status` says how to answer."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-class Gone(Exception):
-    """The client went away before its body was complete."""
 
 
 class WebhookEndpoint:
     """Verify, parse, store, answer.
 
+    notebook: takes down what is refused, and which secret proved the rest.
     max_body: bytes. body_timeout: seconds for the whole body.
     """
 
@@ -55,6 +52,7 @@ class WebhookEndpoint:
         self,
         accounts: Mapping[str, Account],
         commit: GroupCommit,
+        notebook: Notebook,
         clock: Callable[[], datetime],
         *,
         max_body: int,
@@ -62,22 +60,23 @@ class WebhookEndpoint:
     ) -> None:
         self._accounts = accounts
         self._commit = commit
+        self._notebook = notebook
         self._clock = clock
-        self._max_body = max_body
-        self._body_timeout = body_timeout
+        self._reader = Reader(max_body, body_timeout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, answered whatever happens."""
         began = time.perf_counter()
-        name = scope["path"][len(PREFIX) :].removesuffix("/")
-        account = self._accounts.get(name)
-        if account is None or not account.receives:
+        account, token = self._addressed(scope["path"])
+        if account is None:
             await _answer(send, 404)
             tell_lost(scope, "unknown account")
             return
         if scope["method"] != "POST":
             await _other_method(scope, account.name, send)
             return
+        if token:
+            scope["headers"] = [*scope["headers"], (PATH_TOKEN, token.encode())]
         status, fields = await self._handle(account, scope, receive)
         if status == 0:
             log.info("webhook_aborted", account=account.name, reason="no complete body came")
@@ -91,18 +90,33 @@ class WebhookEndpoint:
         fields["ms"] = round((time.perf_counter() - began) * 1000, 2)
         _tell(status, account.name, fields)
 
+    def _addressed(self, path: str) -> tuple[Account | None, str]:
+        """Whose path it is, and what stands in it after the account's name: "" or a token."""
+        name, _, token = path[len(PREFIX) :].removesuffix("/").partition("/")
+        account = self._accounts.get(name)
+        inbound = account.provider.inbound if account else None
+        if inbound is None or (token and PATH_TOKEN not in inbound.proofs):
+            return None, ""
+        return account, token
+
     async def _handle(
         self, account: Account, scope: Scope, receive_: Receive
     ) -> tuple[int, dict[str, Any]]:
         """The status, and what the log says beside it. Status 0: there is nobody to answer."""
+        body = b""
         try:
-            _check_encoding(scope["headers"])
-            body = await self._body(scope["headers"], receive_)
+            body = await self._reader.read(scope["headers"], receive_)
             delivery = await self._read(account, scope["headers"], body)
+            self._notebook.used(account.name, delivery.secret)
             async with asyncio.timeout(ACK_DEADLINE):
-                new = await self._commit.save(delivery)
+                stored = await self._commit.save(delivery)
+        except NonceReused as reused:
+            log.critical("nonce_reused", account=account.name, stored=False)
+            return self._refused(account, scope, body, 401, str(reused))
         except Refused as refused:
-            return 401, {"reason": str(refused)}
+            return self._refused(account, scope, body, 401, str(refused))
+        except Packed as packed:
+            return self._refused(account, scope, packed.body, 415, PACKED)
         except BadBody as bad:
             return bad.status, {"reason": str(bad)}
         except Gone:
@@ -116,7 +130,23 @@ class WebhookEndpoint:
         except Exception as error:
             log.exception("webhook_bug", account=account.name, error=type(error).__name__)
             return 500, {"reason": "a bug of ours"}
-        return 200, {"events": len(delivery.events), "new": new, "unparsed": delivery.error}
+        return 200, _summary(delivery, stored)
+
+    def _refused(
+        self, account: Account, scope: Scope, body: bytes, status: int, reason: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Keep it, since it may be our own settings that are wrong."""
+        kept = refusal(
+            account,
+            scope["headers"],
+            body,
+            peer=_client(scope),
+            status=status,
+            reason=reason,
+            now=self._clock(),
+        )
+        self._notebook.refused(kept)
+        return status, {"reason": reason}
 
     async def _read(
         self, account: Account, headers: list[tuple[bytes, bytes]], body: bytes
@@ -126,43 +156,15 @@ class WebhookEndpoint:
             return await asyncio.to_thread(receive, account, headers, body, now)
         return receive(account, headers, body, now)
 
-    async def _body(self, headers: list[tuple[bytes, bytes]], receive_: Receive) -> bytes:
-        """The whole body. Raises BadBody (413, 408) or Gone."""
-        for key, value in headers:
-            if key == b"content-length" and value.isdigit() and int(value[:20]) > self._max_body:
-                raise BadBody(413, f"over {self._max_body} bytes")
-        message = await receive_()  # nearly always all of it; if none comes, the edge ends this
-        if message["type"] == "http.request" and not message.get("more_body"):
-            return self._checked(message.get("body", b""))
-        try:
-            async with asyncio.timeout(self._body_timeout):  # costs more than all before it
-                return await self._rest(message, receive_)
-        except TimeoutError:
-            raise BadBody(408, f"no complete body within {self._body_timeout:g} s") from None
 
-    async def _rest(self, message: Any, receive_: Receive) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            if message["type"] != "http.request":
-                raise Gone
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._max_body or not message.get("more_body"):
-                return self._checked(b"".join(parts))
-            message = await receive_()
-
-    def _checked(self, body: bytes) -> bytes:
-        if len(body) > self._max_body:
-            raise BadBody(413, f"over {self._max_body} bytes")
-        return body
-
-
-def _check_encoding(headers: list[tuple[bytes, bytes]]) -> None:
-    """No provider compresses webhooks; nothing is ever unpacked before it is verified."""
-    for key, value in headers:
-        if key == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            raise BadBody(415, "a content encoding")
+def _summary(delivery: Delivery, stored: Stored) -> dict[str, Any]:
+    """What the log tells of a webhook that was taken."""
+    told = {"events": len(delivery.events), "new": stored.new, "unparsed": delivery.error}
+    if stored.replayed:
+        told["replay"] = True
+    if stored.spooled:
+        told["spooled"] = True
+    return told
 
 
 def _start(status: int, *extra: tuple[bytes, bytes]) -> dict[str, Any]:
@@ -216,7 +218,7 @@ def _client(scope: Scope) -> str | None:
 
 def tell_lost(scope: Scope, reason: str) -> None:
     """Log a 404 with the path as it came, for whoever registered the wrong one."""
-    path = scope["raw_path"][:100].decode("ascii", "replace")
+    path = _TOKEN.sub(r"\1/...", scope["raw_path"][:100].decode("ascii", "replace"))
     _tell(404, None, {"reason": reason, "path": path, "client": _client(scope)})
 
 

@@ -9,7 +9,9 @@ import json
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -71,6 +73,16 @@ def configure(
         cache_logger_on_first_use=False,
     )
     _bridge(out, threshold, before, after)
+
+
+def frames(error: BaseException) -> str:
+    """Where an error of somebody else's code came from, innermost last, without its message.
+
+    A handler's exception may quote the very text that must not be in a log; the message is kept
+    with the event (`hookline events show`).
+    """
+    found = traceback.extract_tb(error.__traceback__)[-4:]
+    return " > ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in found)
 
 
 def _renderers(as_json: bool, colors: bool) -> list[Processor]:

@@ -27,7 +27,7 @@ from receiver.reveal import Reveal
 from receiver.send import DEADLINE, Sender
 from receiver.settings import Settings
 from receiver.spool import Spool, Unusable
-from storage import dialects, lanes
+from storage import dialects, lanes, retention
 from storage.consent import Words
 from storage.database import AWAY, Database
 from storage.outbox import Outgoing
@@ -162,7 +162,7 @@ class Node:
                     self.deliver.stop()
 
     async def _tick(self) -> None:
-        """What the clock makes due: scheduled sends, links without an outcome."""
+        """What the clock makes due: scheduled sends, links without an outcome, old bodies."""
         while True:
             try:
                 found = await _whole(asyncio.to_thread(self._look))
@@ -182,7 +182,11 @@ class Node:
         with self.database.write() as tx:
             due = lanes.start_scheduled(tx, now, 200)
         with self.database.write() as tx:
-            return due + expire_links(tx, now, self.settings.lease)
+            expired = expire_links(tx, now, self.settings.lease)
+        keep = retention.Keep(self.settings.keep_payloads, self.settings.keep_events)
+        with self.database.write() as tx:
+            retention.prune(tx, keep, now)
+        return due + expired
 
     def _wake_dispatch(self) -> None:
         if self.dispatch is not None:

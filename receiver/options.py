@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, PositiveFloat, SecretStr
 
 
 def _not_empty(secret: SecretStr) -> SecretStr:
@@ -24,6 +24,9 @@ class AccountOptions(BaseModel):
 
     webhook_secrets: any of them is good, so that they can be rotated; empty where the account
                      receives nothing. An empty secret is refused.
+    rate:            requests per second that may be sent, by all workers together; None: any.
+    fetch_identities: whether addresses that the webhooks hide are fetched, once for each user;
+                     without complete credentials they never are.
     uncertain:       what becomes of a request whose answer was lost: it is held for a human or a
                      receipt, or repeated.
     base_url:        in place of the provider's own host (a Zendesk subdomain, a stand-in).
@@ -33,9 +36,33 @@ class AccountOptions(BaseModel):
 
     provider: str
     webhook_secrets: list[Secret] = []
+    rate: PositiveFloat | None = None
+    fetch_identities: bool = True
     uncertain: Literal["hold", "repeat"] = "hold"
     base_url: str | None = None
 
     def lacks(self) -> list[str]:
         """The settings without which nothing can be sent."""
         return []
+
+    def unguarded(self) -> str | None:
+        """Why nobody's webhooks could be told from the provider's, and what to do; None: they can.
+
+        It goes on after "accounts.NAME.".
+        """
+        if self.webhook_secrets:
+            return None
+        return (
+            "webhook_secrets is empty: without a secret nothing can be verified. Register the"
+            " webhook at the provider and put its secret there"
+        )
+
+    @property
+    def webhook_path(self) -> str:
+        """What stands in the webhook's URL after the account's name: "", or "/" and a token."""
+        return ""
+
+    @property
+    def webhook_headers(self) -> dict[str, str]:
+        """What the provider shows with each webhook that is not signed."""
+        return {}

@@ -10,6 +10,7 @@ from receiver import app, edge, serving
 from receiver.logs import configure, get_logger
 from receiver.node import CannotStart, Node
 from receiver.plugins import load_handlers
+from receiver.registry import PROVIDERS
 from receiver.settings import Settings, secrets
 
 log = get_logger()
@@ -38,11 +39,9 @@ def _refuse_open_doors(settings: Settings, receives: bool) -> None:
     if receives and not settings.accounts:
         raise CannotStart("no account is configured: add an [accounts.NAME] table to hookline.toml")
     for name, options in settings.accounts.items():
-        if receives and options.provider != "avaamo" and not options.webhook_secrets:
-            raise CannotStart(
-                f"accounts.{name}.webhook_secrets is empty: without a secret nothing can be"
-                " verified. Register the webhook at the provider and put its secret there"
-            )
+        receives_any = receives and PROVIDERS[options.provider].inbound is not None
+        if receives_any and (open_door := options.unguarded()):
+            raise CannotStart(f"accounts.{name}.{open_door}")
     if not _loopback(settings.admin_host) and settings.admin_token is None:
         raise CannotStart("admin_host is not the loopback: set admin_token, or leave it there")
 

@@ -6,7 +6,6 @@ is spelt wrong and silently ignored is worse than one that is missing.
 """
 
 import inspect
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,18 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
-    Field,
     PositiveInt,
     SecretStr,
-    StringConstraints,
     ValidationError,
 )
 from pydantic_core import ErrorDetails
 
+from receiver.kinds import Database, Delay, Peer, Port, Slug, Word
 from receiver.options import AccountOptions, Secret
 from receiver.redact import hide_password, password_in, secrets_in, shown
 from receiver.registry import PROVIDERS
@@ -44,6 +41,7 @@ from receiver.sources import (
     origin_of,
     variable,
 )
+from storage.consent import START_WORDS, STOP_WORDS
 
 __all__ = ["BadSettings", "Problem", "Settings", "describe", "documented", "load", "secrets"]
 
@@ -58,37 +56,6 @@ else:
     ]
 
 
-def _database(url: SecretStr) -> SecretStr:
-    """The URL as SQLAlchemy wants it, with psycopg as the driver for PostgreSQL."""
-    scheme, found, rest = url.get_secret_value().partition("://")
-    if scheme in ("postgresql", "postgresql+psycopg") and rest:
-        return SecretStr(f"postgresql+psycopg://{rest}")
-    if scheme != "sqlite" or not found:
-        raise ValueError("should begin with sqlite:/// or postgresql://")
-    if not rest.startswith("/") or rest in ("/", "/:memory:"):
-        raise ValueError("keeps nothing without a file: sqlite:///hookline.db")
-    return url
-
-
-def _peer(address: str) -> str:
-    try:
-        ipaddress.ip_network(address, strict=False)
-    except ValueError:
-        raise ValueError("should be an address or a network such as 10.0.0.0/8") from None
-    return address
-
-
-def _positive(delay: timedelta) -> timedelta:
-    if delay <= timedelta(0):
-        raise ValueError("should be more than nothing")
-    return delay
-
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Delay = Annotated[timedelta, AfterValidator(_positive)]
-
-
 class Settings(BaseModel):
     """Everything that can be set. Times: seconds, or "30s", "5m", "24h", "7d".
 
@@ -97,9 +64,9 @@ class Settings(BaseModel):
     host: the address of the public listener, which serves the webhooks and nothing else.
     port: its port.
     uds: a Unix socket in place of host and port, for a proxy on the same machine.
-    admin_host: the address of the admin listener (inspector, JSON API, metrics, health).
+    admin_host: the address of the admin listener, which tells its health.
     admin_port: its port.
-    admin_token: the password of the admin listener; needed when it is not on the loopback.
+    admin_token: what `/readyz` wants as a bearer token; needed when it is not on the loopback.
     max_body_bytes: the longest body that is taken, in bytes; a longer one is a 413.
     header_timeout: how long a request may take to send its headers.
     body_timeout: how long it may take to send its body.
@@ -112,14 +79,22 @@ class Settings(BaseModel):
     lease: how long claimed work belongs to a worker that no longer says anything.
     link_expiry: how long the outcome of a link is waited for.
     queue_limit: how many requests may wait for the database before new ones are told to come later.
+    spool_dir: the folder where webhooks wait while the database is away; "" for none. Without it
+        `hookline-spool` in this folder with PostgreSQL, and none with SQLite, whose disk it shares.
+    spool_max_bytes: how much may wait there, in bytes, before new ones are told to come later.
+    quarantine_requests: how many refused requests are kept, a tenth of them from one sender.
+    quarantine_bytes: how many bytes of them; the oldest make room.
+    quarantine_age: how long they are kept.
+    stop_words: the whole of a text message by which a person wants no more of them on that channel.
+    start_words: the whole of one by which they do again.
+    keep_payloads: how long bodies are kept once their events are done.
+    keep_events: how long the rest is kept, the dedup keys among it.
     accounts: one table for each integration; its name is the last part of the webhook's URL.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    database_url: Annotated[SecretStr, AfterValidator(_database)] = SecretStr(
-        "sqlite:///hookline.db"
-    )
+    database_url: Database = SecretStr("sqlite:///hookline.db")
     handlers: list[str] = []
     host: str = "127.0.0.1"
     port: Port = 8000
@@ -130,7 +105,7 @@ class Settings(BaseModel):
     max_body_bytes: PositiveInt = 1_048_576
     header_timeout: Delay = timedelta(seconds=10)
     body_timeout: Delay = timedelta(seconds=15)
-    trusted_proxies: list[Annotated[str, AfterValidator(_peer)]] = ["127.0.0.1"]
+    trusted_proxies: list[Peer] = ["127.0.0.1"]
     log_format: Literal["auto", "json", "console"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     concurrency: PositiveInt = 100
@@ -139,6 +114,15 @@ class Settings(BaseModel):
     lease: Delay = timedelta(seconds=60)
     link_expiry: Delay = timedelta(hours=24)
     queue_limit: PositiveInt = 1000
+    spool_dir: str | None = None
+    spool_max_bytes: PositiveInt = 1_073_741_824
+    quarantine_requests: PositiveInt = 10_000
+    quarantine_bytes: PositiveInt = 67_108_864
+    quarantine_age: Delay = timedelta(days=7)
+    stop_words: list[Word] = list(STOP_WORDS)
+    start_words: list[Word] = list(START_WORDS)
+    keep_payloads: Delay = timedelta(days=30)
+    keep_events: Delay = timedelta(days=180)
     accounts: dict[Slug, Account] = {}
 
 
@@ -282,6 +266,7 @@ def as_toml(value: Any) -> str:
     forms: dict[type, Callable[[Any], str]] = {
         str: lambda text: f'"{text}"',
         list: lambda items: f"[{', '.join(map(as_toml, items))}]",
+        bool: lambda flag: str(flag).lower(),
         type(None): lambda _: "",
     }
     return forms.get(type(value), str)(value)

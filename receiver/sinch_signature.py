@@ -25,6 +25,9 @@ NONCE = SIGNATURE + b"-nonce"
 TIMESTAMP = SIGNATURE + b"-timestamp"
 ALGORITHM = SIGNATURE + b"-algorithm"
 
+# The headers that `verify` reads; none of them is a secret.
+PROOFS = dict.fromkeys((SIGNATURE, NONCE, TIMESTAMP, ALGORITHM), False)
+
 _NONCE = re.compile(rb"[A-Za-z0-9_-]{1,128}")
 _TIMESTAMP = re.compile(rb"[0-9]{1,12}")
 _LAST = 253_402_300_799  # the last second of the year 9999, beyond which there is no datetime
@@ -58,7 +61,7 @@ def verify(
     """Which secret signed this request, and when. Raises Refused if none did, or not lately.
 
     The signature is checked before the age, so that the reason told is the true one. Nonces are
-    not remembered here: within the window a replay carries known event ids and is a duplicate.
+    remembered by whoever stores the request, until the proof expires.
     """
     if not any(secrets):
         raise Refused("no secret is configured to check the signature with")
@@ -67,7 +70,16 @@ def verify(
     if signer is None:
         raise Refused("the signature was made with none of the configured secrets")
     check_age(claim.signed_at, now, options)
-    return Proof(secret=signer, nonce=claim.nonce.decode(), signed_at=claim.signed_at)
+    signed_at = claim.signed_at
+    return Proof(signer, claim.nonce.decode(), signed_at, _end(signed_at, options))
+
+
+def _end(signed_at: datetime, window: Window) -> datetime:
+    """When it is too old for any clock that was right enough to accept it."""
+    try:
+        return signed_at + window.max_age + window.max_skew
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def sign(body: bytes, secret: bytes, now: datetime, nonce: str) -> dict[str, str]:

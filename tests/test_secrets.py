@@ -81,7 +81,7 @@ router = Router()
 @router.on_message(when.text("fail"))
 async def fails(ctx: Context[MessageReceived]) -> None:
     local = ctx.event.text
-    raise ValueError("it failed")
+    raise ValueError(f"it failed for {ctx.event.text}")
 
 
 @router.on_message

@@ -191,7 +191,7 @@ def links(
 
     with opened() as database, database.read() as tx:
         rows = asked.links(tx, account, status, limit)
-    _list(rows, ["id", "account", "user", "platform", "address", "status", "error"], as_json)
+    show(rows, ["id", "account", "user", "platform", "address", "status", "error"], as_json)
 
 
 @app.command()
@@ -208,7 +208,7 @@ def outbox(
 
     with opened() as database, database.read() as tx:
         rows = asked.outbox(tx, account, status, limit)
-    _list(
+    show(
         rows, ["id", "account", "user", "kind", "status", "delivery", "attempts", "error"], as_json
     )
 
@@ -230,12 +230,13 @@ def dead(
         found = [{"what": "event", **shown(row, known)} for row in queries.events(tx, chosen)]
         waiting = asked.outbox(tx, account, ["dead", "uncertain"], limit)
         found += [{"what": "action", **row} for row in waiting]
-    _list(found, ["what", "id", "account", "type", "kind", "status", "attempts", "error"], as_json)
+    show(found, ["what", "id", "account", "type", "kind", "status", "attempts", "error"], as_json)
     if found and not as_json:
         typer.echo("`hookline replay ID` runs an event again, `hookline resend ID` an action.")
 
 
-def _list(rows: Iterable[dict[str, Any]], columns: list[str], as_json: bool) -> None:
+def show(rows: Iterable[dict[str, Any]], columns: list[str], as_json: bool) -> None:
+    """All rows: as JSON, or these columns as a table."""
     if as_json:
         for row in rows:
             say_json(_plain(row))

@@ -4,12 +4,44 @@ A family of commands is one module that puts them on `app`. They import what is 
 command, so that `hookline --help` costs nothing.
 """
 
-from receiver.cli import again, config, demo, looking, parse, recipes, running, simulate, verify
+from receiver.cli import (
+    again,
+    bench,
+    config,
+    demo,
+    doctor,
+    faring,
+    keeping,
+    looking,
+    parse,
+    recipes,
+    refused,
+    register,
+    running,
+    simulate,
+    verify,
+)
 from receiver.cli.app import app
 
 __all__ = ["FAMILIES", "app", "main"]
 
-FAMILIES = (demo, running, parse, verify, simulate, looking, again, recipes, config)
+FAMILIES = (
+    demo,
+    keeping,
+    running,
+    parse,
+    verify,
+    simulate,
+    looking,
+    faring,
+    again,
+    recipes,
+    refused,
+    register,
+    doctor,
+    bench,
+    config,
+)
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from receiver.cli.app import (
 if TYPE_CHECKING:
     from receiver.settings import Settings
 
+_SECRET = frozenset({"x-api-key", "authorization"})
 TIMEOUT = 30.0  # seconds; the providers wait 20
 SAME = datetime(2026, 1, 1, tzinfo=UTC)  # the time in a sample that is to be the same each time
 
@@ -69,13 +70,14 @@ def simulate(
     body = read(file) if file else _sample(options, trigger, seed, SAME if same else _now())
     body = _changed(body, changes) if changes else body
     headers = _headers(options, body, seed)
-    url = to or _own_url(settings, account)
+    url = to or _own_url(settings, account) + options.webhook_path
+    shown = _without_token(url, options)
     if dry_run:
-        _print(url, headers, body, as_json)
+        _print(shown, headers, body, as_json)
         return
     status = _post(url, headers, body)
-    told = {"account": account, "trigger": trigger, "url": url, "status": status}
-    say_json(told) if as_json else typer.echo(printable(f"{url} answered {status}"))
+    told = {"account": account, "trigger": trigger, "url": shown, "status": status}
+    say_json(told) if as_json else typer.echo(printable(f"{shown} answered {status}"))
     raise typer.Exit(0 if 200 <= status < 300 else 1)
 
 
@@ -148,8 +150,9 @@ def _headers(options: Any, body: bytes, seed: str) -> dict[str, str]:
 
     sign = inbound(find_provider(options.provider)).sign
     if not options.webhook_secrets:
-        complain("the account has no webhook_secrets, so the request is not signed")
-        return {"Content-Type": "application/json"}
+        if options.unguarded():
+            complain("the account has no webhook_secrets, so the request is not signed")
+        return {"Content-Type": "application/json", **options.webhook_headers}
     secret = reveal(options.webhook_secrets[0]).encode()
     signature = sign(body, secret, _now(), seed)
     return {"Content-Type": "application/json", **signature}
@@ -164,11 +167,18 @@ def _own_url(settings: "Settings", account: str) -> str:
     return f"http://{host}:{settings.port}/webhooks/{account}"
 
 
-def _print(url: str, headers: dict[str, str], body: bytes, as_json: bool) -> None:
-    """The request; Smooch's only credential is the secret itself, so that header is not shown."""
+def _without_token(url: str, options: Any) -> str:
     from receiver.redact import HIDDEN
 
-    shown = {k: HIDDEN if k.lower() == "x-api-key" else v for k, v in headers.items()}
+    token = options.webhook_path
+    return f"{url.removesuffix(token)}/{HIDDEN}" if token and url.endswith(token) else url
+
+
+def _print(url: str, headers: dict[str, str], body: bytes, as_json: bool) -> None:
+    """The request; a header that is the secret itself is not shown."""
+    from receiver.redact import HIDDEN
+
+    shown = {k: HIDDEN if k.lower() in _SECRET else v for k, v in headers.items()}
     text = body.decode("utf-8", "replace")
     if as_json:
         say_json({"method": "POST", "url": url, "headers": shown, "body": text})

@@ -43,12 +43,17 @@ def verify(
             " is told, but not judged.",
         ),
     ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option("--path", help="Where it was sent to, for an account with a path_token."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Check a saved request step by step. Exit 0: genuine; 1: not."""
     options = find_account(load_settings(), account)
     codec = inbound(find_provider(options.provider))
     headers = [(name.lower().encode(), value) for name, value in _headers(header)]
+    headers += _path_token(path or "")
     now = _time(at) if at else datetime.now(UTC)
     judged = options if at else _of_any_age(options)
     steps, reason = _judge(codec, headers, read(file), judged, now)
@@ -66,6 +71,15 @@ def _headers(given: list[str]) -> list[tuple[str, bytes]]:
         for name, value in pairs([text], ":").items():
             found.append((name, value.strip().encode("utf-8", "surrogateescape")))
     return found
+
+
+def _path_token(path: str) -> list[tuple[bytes, bytes]]:
+    """What stands after the account's name, as the endpoint hands it on."""
+    from receiver.provider import PATH_TOKEN
+
+    _, _, rest = path.rstrip("/").partition("/webhooks/")
+    token = rest.partition("/")[2]
+    return [(PATH_TOKEN, token.encode())] if token else []
 
 
 def _time(text: str) -> datetime:

@@ -8,8 +8,11 @@ import pytest
 
 from handlers import (
     Context,
+    Drop,
+    Elsewhere,
     Event,
     Location,
+    MessageDelivered,
     MessageReceived,
     MessageSent,
     OwnMessage,
@@ -183,3 +186,26 @@ def test_own_messages_may_lead_to_a_link() -> None:
     ctx = context(MessageSent(id="m2", user=ANN, channel="web"))
     ctx.link(Twilio("+15145550123"))
     assert len(ctx.actions) == 1
+
+
+@pytest.mark.parametrize("way", ["reply", "send"])
+def test_a_receipt_is_not_answered_unless_in_words(way: str) -> None:
+    receipt = MessageDelivered(id="r", user=User("u1"), channel="sms", message_id="m")
+    ctx = Context(event=receipt, account="support", provider="smooch", now=NOW)
+    with pytest.raises(OwnMessage, match="answer_own=True"):
+        getattr(ctx, way)("did you get it?")
+    assert ctx.actions == ()
+    getattr(ctx, way)("did you get it?", answer_own=True)
+    assert len(ctx.actions) == 1
+
+
+@pytest.mark.parametrize("way", ["reply", "send"])
+def test_what_another_integration_has_is_not_answered_unless_in_words(way: str) -> None:
+    event = MessageReceived(id="m", user=User("u1"), channel="web")
+    ctx = Context(event=event, account="a", provider="smooch", now=NOW, elsewhere="the desk")
+    with pytest.raises(Elsewhere, match=r"the desk .*answer_elsewhere=True") as raised:
+        getattr(ctx, way)("me too")
+    assert isinstance(raised.value, Drop), "it is no failure, and is not tried again"
+    getattr(ctx, way)("me too", answer_elsewhere=True)
+    ctx.send("news for another", via="sms", to="+15145550123")
+    assert len(ctx.actions) == 2

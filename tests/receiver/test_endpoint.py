@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,8 +19,10 @@ from receiver import app
 from receiver.accounts import accounts
 from receiver.commit import GroupCommit
 from receiver.endpoint import WebhookEndpoint
+from receiver.notebook import Notebook
 from receiver.providers.smooch.options import SmoochOptions
 from storage.database import Database
+from storage.quarantine import Bounds
 from storage.queries import EventRow
 from tests.conftest import NOW
 from tests.parts import postgres
@@ -349,7 +352,10 @@ def test_a_bug_of_ours_is_a_500_without_a_word(sqlite_url: str) -> None:
     async def post_one() -> httpx.Response:
         database = Database(sqlite_url)
         commit = GroupCommit(database, lambda: NOW)
-        endpoint = WebhookEndpoint(broken, commit, lambda: NOW, max_body=1000, body_timeout=5)
+        notebook = Notebook(database, broken, lambda: NOW, Bounds(1, 1, timedelta(days=1), 1))
+        endpoint = WebhookEndpoint(
+            broken, commit, notebook, lambda: NOW, max_body=1000, body_timeout=5
+        )
         commit.start()
         transport = httpx.ASGITransport(app.public(endpoint))
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:

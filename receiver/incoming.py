@@ -1,0 +1,90 @@
+"""The body of a webhook: all of it, within bounds, and never unpacked."""
+
+import asyncio
+from typing import Any
+
+from starlette.types import Receive
+
+from receiver.provider import Headers
+
+PACKED = "a content encoding"
+
+
+class BadBody(Exception):
+    """The body did not come as it should; `status` says how to answer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Packed(Exception):
+    """It is packed, as no provider packs it; the body as it came."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(PACKED)
+        self.body = body
+
+
+class Gone(Exception):
+    """The client went away before its body was complete."""
+
+
+class Reader:
+    """Reads bodies. max_body: bytes of one. timeout: seconds for all of it."""
+
+    def __init__(self, max_body: int, timeout: float) -> None:
+        self._max_body = max_body
+        self._timeout = timeout
+
+    async def read(self, headers: Headers, receive: Receive) -> bytes:
+        """The body. Raises Packed with a body that came whole, and BadBody or Gone else."""
+        packed = _is_packed(headers)
+        try:
+            body = await self._body(headers, receive)
+        except BadBody:
+            if packed:
+                raise BadBody(415, PACKED) from None
+            raise
+        if packed:
+            raise Packed(body)
+        return body
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        """The whole body. Raises BadBody (413, 408) or Gone."""
+        for key, value in headers:
+            if key == b"content-length" and value.isdigit() and int(value[:20]) > self._max_body:
+                raise BadBody(413, f"over {self._max_body} bytes")
+        message = await receive()  # nearly always all of it; if none comes, the edge ends this
+        if message["type"] == "http.request" and not message.get("more_body"):
+            return self._checked(message.get("body", b""))
+        try:
+            async with asyncio.timeout(self._timeout):  # costs more than all before it
+                return await self._rest(message, receive)
+        except TimeoutError:
+            raise BadBody(408, f"no complete body within {self._timeout:g} s") from None
+
+    async def _rest(self, message: Any, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            if message["type"] != "http.request":
+                raise Gone
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._max_body or not message.get("more_body"):
+                return self._checked(b"".join(parts))
+            message = await receive()
+
+    def _checked(self, body: bytes) -> bytes:
+        if len(body) > self._max_body:
+            raise BadBody(413, f"over {self._max_body} bytes")
+        return body
+
+
+def _is_packed(headers: Headers) -> bool:
+    """No provider compresses webhooks; nothing is ever unpacked before it is verified."""
+    return any(
+        key == b"content-encoding" and value.strip().lower() not in (b"", b"identity")
+        for key, value in headers
+    )

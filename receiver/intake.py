@@ -1,0 +1,92 @@
+"""The receiving half of a process: what a webhook passes through, from its bytes to the disk."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from receiver.accounts import Account
+from receiver.commit import GroupCommit
+from receiver.endpoint import WebhookEndpoint
+from receiver.notebook import Notebook
+from receiver.receive import read_again
+from receiver.settings import Settings
+from receiver.spool import Spool
+from storage import dialects
+from storage.database import Database
+from storage.quarantine import Bounds
+
+SPOOL = "hookline-spool"  # the folder, where none is set and one is of use
+WRITERS = 2  # transactions side by side, where the database takes several
+_SHARE = 10  # one sender may have a tenth of the quarantine
+
+
+@asynccontextmanager
+async def intake(
+    settings: Settings,
+    accounts: Mapping[str, Account],
+    clock: Callable[[], datetime],
+    committed: Callable[[], None],
+    spool: Spool | None,
+) -> AsyncIterator[WebhookEndpoint]:
+    """From here webhooks are taken; afterwards everything that was taken is on disk.
+
+    committed: called in the loop when something new is stored. spool: opened; None: there is none.
+    """
+    url = settings.database_url.get_secret_value()
+    database = Database(url, pool_size=4)  # its own, so that no worker can starve it
+    try:
+        commit = GroupCommit(
+            database,
+            clock,
+            limit=settings.queue_limit,
+            writers=WRITERS if dialects.has_bell(url) else 1,
+            committed=committed,
+            spool=spool,
+            reread=lambda kept: read_again(accounts, kept),
+        )
+        notebook = Notebook(database, accounts, clock, _bounds(settings))
+        noting = asyncio.create_task(notebook.run())
+        commit.start()
+        try:
+            yield WebhookEndpoint(
+                accounts,
+                commit,
+                notebook,
+                clock,
+                max_body=settings.max_body_bytes,
+                body_timeout=settings.body_timeout.total_seconds(),
+            )
+        finally:
+            await commit.stop()
+            notebook.stop()
+            await noting
+    finally:
+        database.close()
+
+
+@contextmanager
+def spooling(settings: Settings) -> Iterator[Spool | None]:
+    """The spool that the settings name, opened; None where there is none. Raises spool.Unusable."""
+    folder = settings.spool_dir
+    if folder is None and dialects.has_bell(settings.database_url.get_secret_value()):
+        folder = SPOOL  # an SQLite file is on this disk as well, so there it is no help
+    if not folder:
+        yield None
+        return
+    spool = Spool(Path(folder), settings.spool_max_bytes)
+    spool.open()
+    try:
+        yield spool
+    finally:
+        spool.close()
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        requests=settings.quarantine_requests,
+        bytes=settings.quarantine_bytes,
+        age=settings.quarantine_age,
+        per_peer=max(1, settings.quarantine_requests // _SHARE),
+    )
