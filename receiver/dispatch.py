@@ -120,8 +120,7 @@ class Dispatcher:
         except Unparsed as error:
             return Result(item, Dead(f"cannot be parsed: {error}"))
         except Exception as error:  # a rule's own function, or a bug of a parser
-            kind = type(error).__name__
-            log.warning("routing_failed", event_id=item.claim.ref, error=kind, at=frames(error))
+            log.warning("routing_failed", event_id=item.claim.ref, **frames(error))
             outcome.failures.append(error)
         verdict = self._verdict(item, outcome)
         return Result(item, verdict, outcome.runs, outcome.actions, outcome.states)
@@ -233,8 +232,7 @@ class Dispatcher:
         left = max(outcome.until - time.monotonic(), 0)
         error = await call(handler, context, min(limit, left))
         if error is not None and not isinstance(error, Retry | Drop):
-            kind = type(error).__name__
-            log.warning("handler_failed", handler=handler.name, error=kind, at=frames(error))
+            log.warning("handler_failed", handler=handler.name, **frames(error))
         return error
 
     def _verdict(self, item: Work, outcome: _Outcome) -> Verdict:

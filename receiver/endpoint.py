@@ -92,10 +92,10 @@ class WebhookEndpoint:
 
     def _addressed(self, path: str) -> tuple[Account | None, str]:
         """Whose path it is, and what stands in it after the account's name: "" or a token."""
-        name, _, token = path[len(PREFIX) :].removesuffix("/").partition("/")
+        name, more, token = path[len(PREFIX) :].removesuffix("/").partition("/")
         account = self._accounts.get(name)
         inbound = account.provider.inbound if account else None
-        if inbound is None or (token and PATH_TOKEN not in inbound.proofs):
+        if inbound is None or (more and not (token and PATH_TOKEN in inbound.proofs)):
             return None, ""
         return account, token
 

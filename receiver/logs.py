@@ -75,14 +75,15 @@ def configure(
     _bridge(out, threshold, before, after)
 
 
-def frames(error: BaseException) -> str:
-    """Where an error of somebody else's code came from, innermost last, without its message.
+def frames(error: BaseException) -> dict[str, str]:
+    """What an error of somebody else's code was and where it came from, without its message.
 
     A handler's exception may quote the very text that must not be in a log; the message is kept
     with the event (`hookline events show`).
     """
     found = traceback.extract_tb(error.__traceback__)[-4:]
-    return " > ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in found)
+    where = " > ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in found)
+    return {"error": type(error).__name__, "at": where}
 
 
 def _renderers(as_json: bool, colors: bool) -> list[Processor]:

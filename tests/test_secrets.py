@@ -5,6 +5,7 @@ with canaries for all of them, good, forged and broken webhooks, handlers and pr
 
 import json
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -183,7 +184,7 @@ def _body(provider: str, trigger: str, words: str) -> bytes:
 def _signed(provider: str, body: bytes, secret: str) -> dict[str, str]:
     inbound = PROVIDERS[provider].inbound
     assert inbound is not None
-    return inbound.sign(body, secret.encode(), datetime.now(UTC), "a-nonce")
+    return inbound.sign(body, secret.encode(), datetime.now(UTC), f"nonce-{zlib.crc32(body)}")
 
 
 def _post(serving: Serving, account: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
