@@ -216,7 +216,7 @@ def test_only_the_documented_signature_passes(form: str) -> None:
 @pytest.mark.parametrize("secrets", [[], [b""], [b"", b""]])
 def test_without_a_secret_nothing_passes(secrets: list[bytes]) -> None:
     forged = request(b64encode(digest(b"", BODY)))
-    assert "no secret" in refusal(forged, secrets=secrets)
+    assert "no secret is configured" in refusal(forged, secrets=secrets)
 
 
 def test_an_empty_secret_beside_a_real_one_opens_nothing() -> None:
@@ -398,7 +398,7 @@ def test_each_malformed_header_is_named() -> None:
 def test_no_secret_is_explained(headers: Headers) -> None:
     steps = webhook.INBOUND.explain(headers, BODY, [b""], SIGNED, OPTIONS)
     [step] = [step for step in steps if step.name == "signature"]
-    assert (step.ok, step.detail) == (False, "no secret to check it with")
+    assert (step.ok, step.detail) == (False, "no secret is configured to check it with")
 
 
 HEADER = st.tuples(
