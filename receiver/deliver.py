@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers import actions, codec
-from handlers.event import Event, Fault
-from handlers.events import LinkExpired, LinkFailed, LinkSucceeded
+from handlers import codec
+from handlers.event import Event
 from handlers.people import User
-from receiver import limits
+from receiver import limits, outcomes
 from receiver.accounts import Account
 from receiver.backoff import clamp, retry_delay
+from receiver.brief import brief
 from receiver.errors import (
     OptedOut,
     Rejected,
@@ -34,7 +34,8 @@ from storage import inbox, keys, lanes, outbox
 from storage.database import Database
 from storage.dialects import Transaction
 from storage.inbox import Delivery
-from storage.outbox import Outgoing
+from storage.lanes import Claim
+from storage.outbox import Note, Outgoing
 from storage.tables import Queue
 
 log = get_logger()
@@ -47,6 +48,29 @@ class Delivered:
     item: Outgoing
     sent: Sent | None
     error: SendError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A result and what it comes to: the action's status, "sent", "queued", "uncertain" or "dead".
+
+    wait: until the next attempt; None: there is none.
+    """
+
+    result: Delivered
+    status: str
+    words: str | None = None
+    wait: timedelta | None = None
+
+    @property
+    def claim(self) -> Claim:
+        return self.result.item.claim
+
+    @property
+    def note(self) -> Note:
+        sent, claim = self.result.sent, self.claim
+        message_id = None if sent is None else sent.message_id
+        return Note(claim.ref, self.status, claim.attempts, message_id, self.words)
 
 
 class Deliverer:
@@ -80,8 +104,8 @@ class Deliverer:
             claims = limits.claim(tx, self._accounts, now, self._lease, room) if room else []
             items = outbox.load(tx, claims)
         limits.tell(changed)
-        for result, outcome in settled:
-            _tell(result, outcome)
+        for one in settled:
+            _tell(one)
         if settled:
             self._told()
         return items
@@ -125,7 +149,7 @@ class Deliverer:
 
     def _settle(
         self, tx: Transaction, results: Sequence[Delivered], now: datetime
-    ) -> list[tuple[Delivered, str]]:
+    ) -> list[_Settled]:
         """Those whose lease was still ours, each with what became of it."""
         if not results:
             return []
@@ -142,31 +166,34 @@ class Deliverer:
             else result
             for result in kept
         ]
-        return [(result, self._settle_one(tx, result, now)) for result in kept]
+        settled = [self._judged(result) for result in kept]
+        outbox.note(tx, [one.note for one in settled], now)
+        lanes.finish(tx, [one.claim for one in settled if one.status == "sent"], now)
+        for one in settled:
+            self._follow(tx, one, now)
+        return settled
 
-    def _settle_one(self, tx: Transaction, result: Delivered, now: datetime) -> str:
-        item, error = result.item, result.error
-        claim = item.claim
+    def _judged(self, result: Delivered) -> _Settled:
+        error = result.error
         if result.sent is not None:
-            message_id = result.sent.message_id
-            attempts = claim.attempts
-            outbox.note(tx, claim.ref, "sent", now, message_id=message_id, attempts=attempts)
-            lanes.finish(tx, [claim], now)
-            self._take_answer(tx, item, result.sent, now)
-            return "sent"
+            return _Settled(result, "sent")
         assert error is not None
-        words = storable(str(error))
-        wait = self._wait(item, error)
+        words, wait = storable(str(error)), self._wait(result.item, error)
         if wait is not None:
-            outbox.note(tx, claim.ref, "queued", now, error=words, attempts=claim.attempts)
-            lanes.later(tx, claim, now + wait, words)
-            return "later"
-        status = "uncertain" if isinstance(error, Uncertain) else "dead"
-        outbox.note(tx, claim.ref, status, now, error=words, attempts=claim.attempts)
-        lanes.bury(tx, claim, words, now)
-        if status == "dead" and item.link_id is not None:
-            self._tell_handlers(tx, item, _failed(item, error), now)
-        return status
+            return _Settled(result, "queued", words, wait)
+        return _Settled(result, "uncertain" if isinstance(error, Uncertain) else "dead", words)
+
+    def _follow(self, tx: Transaction, one: _Settled, now: datetime) -> None:
+        """Put back the job of what was not sent, and take in what is to be learnt."""
+        item, words = one.result.item, one.words or ""
+        if one.result.sent is not None:
+            self._take_answer(tx, item, one.result.sent, now)
+        elif one.wait is not None:
+            lanes.later(tx, one.claim, now + one.wait, words)
+        else:
+            lanes.bury(tx, one.claim, words, now)
+            if one.status == "dead" and item.link_id is not None and one.result.error is not None:
+                self._tell_handlers(tx, item, outcomes.failed(item, one.result.error), now)
 
     def _wait(self, item: Outgoing, error: SendError) -> timedelta | None:
         """How long until the next attempt; None: there is none."""
@@ -191,7 +218,7 @@ class Deliverer:
         if user is not None and (sent.identities or sent.user):
             outbox.learn(tx, item.account, user, sent.identities, now)
         if sent.linked and item.link_id is not None:
-            self._tell_handlers(tx, item, _succeeded(item, sent), now)
+            self._tell_handlers(tx, item, outcomes.succeeded(item, sent), now)
 
     def _tell_handlers(self, tx: Transaction, item: Outgoing, event: Event, now: datetime) -> None:
         if item.user is not None:
@@ -218,15 +245,7 @@ def expire_links(tx: Transaction, now: datetime, lease: timedelta, limit: int = 
     found = open_links()
     deliveries = []
     for link_id, account, _, user_id, channel, platform, address in found:
-        event = LinkExpired(
-            id=f"link.expired:{link_id}",
-            user=User(user_id),
-            channel=channel,
-            platform=platform,
-            address=address,
-            occurred_at=now,
-            link=outbox.link_record(link_id, channel, platform, address, now),
-        )
+        event = outcomes.expired(link_id, User(user_id), (channel, platform, address), now)
         body = codec.internal_json(event)
         deliveries.append(Delivery(account, body, (event,), now, internal=True))
     inbox.save(tx, deliveries, now)
@@ -245,51 +264,17 @@ def _lanes(result: Delivered) -> list[int]:
     return [lane for lane in found if lane is not None]
 
 
-def _about(item: Outgoing) -> tuple[str, str, str]:
-    match item.action:
-        case actions.Link(target=target):
-            return target.channel, str(target.platform), target.address
-        case actions.AddIdentity(channel=channel, identity=address):
-            return channel, channel, address
-    raise TypeError(f"{item.action.kind} links nothing")
-
-
-def _failed(item: Outgoing, error: SendError) -> LinkFailed:
-    channel, platform, address = _about(item)
-    return LinkFailed(
-        id=f"link.failed:{item.link_id}",
-        user=item.user,
-        channel=channel,
-        platform=platform,
-        address=address,
-        error=Fault(error.code or error.kind, str(error)),
-        link=outbox.link_record(item.link_id or 0, channel, platform, address, None),
-    )
-
-
-def _succeeded(item: Outgoing, sent: Sent) -> LinkSucceeded:
-    channel, platform, address = _about(item)
-    return LinkSucceeded(
-        id=f"link.succeeded:{item.link_id}",
-        user=sent.user or item.user,
-        identities=sent.identities,
-        channel=channel,
-        platform=platform,
-        address=address,
-        link=outbox.link_record(item.link_id or 0, channel, platform, address, None),
-    )
-
-
-def _tell(result: Delivered, outcome: str) -> None:
-    error = result.error
-    tell = log.info if outcome in ("sent", "later") else log.error  # these wait for a human
+def _tell(one: _Settled) -> None:
+    error, item = one.result.error, one.result.item
+    waits_for_human = one.status in ("uncertain", "dead")
+    tell = log.error if waits_for_human else brief
     tell(
         "action_delivered",
-        account=result.item.account,
-        action_id=result.item.claim.ref,
-        kind=result.item.action.kind,
-        outcome=outcome,
-        attempt=result.item.claim.attempts,
+        account=item.account,
+        action_id=item.claim.ref,
+        kind=item.action.kind,
+        outcome="later" if one.status == "queued" else one.status,
+        attempt=item.claim.attempts,
         error=None if error is None else error.kind,
         status=None if error is None else error.status,
     )

@@ -18,6 +18,7 @@ from handlers.router import Handler, Routed, Router
 from receiver.accounts import Account
 from receiver.aside import aside
 from receiver.backoff import retry_delay
+from receiver.brief import brief
 from receiver.calling import call
 from receiver.errors import Unparsed, storable
 from receiver.logs import frames, get_logger
@@ -220,7 +221,7 @@ class Dispatcher:
             elsewhere=_elsewhere(event, account),
             states={**item.states, **outcome.states},
             attempt=item.claim.attempts,
-            log=log.bind(event_id=item.claim.ref, account=item.account),
+            log=get_logger(event_id=item.claim.ref, account=item.account),
             **more,
         )
 
@@ -288,7 +289,7 @@ def _words(error: BaseException) -> str:
 
 def _tell(result: Result) -> None:
     outcome = type(result.verdict).__name__.lower()
-    log.info(
+    brief(
         "event_dispatched",
         account=result.work.account,
         event_id=result.work.claim.ref,

@@ -20,16 +20,15 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from handlers.actions import Action
+from receiver.connections import Connections, Given
 from receiver.errors import SendError, Unavailable, Uncertain
 from receiver.provider import Calls, Provider, Recipient, Sent
 
 T = TypeVar("T")
 
 DEADLINE = 15.0  # seconds, for a whole exchange
-TIMEOUT = httpx.Timeout(DEADLINE, connect=5.0, pool=5.0)
+TIMEOUT = httpx.Timeout(DEADLINE, connect=5.0)
 LIMIT = 256 * 1024  # bytes of an answer, decompressed
-# Shorter than the 5 s after which many servers close a connection that says nothing.
-POOL = httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=4.0)
 
 # What can be done again without harm, RFC 9110 section 9.2.2.
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -38,7 +37,6 @@ REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
-    httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
@@ -62,9 +60,9 @@ class Sender:
         self._clock = clock
         self._deadline = deadline
         self._auths: dict[str, httpx.Auth | None] = {}
-        inner = transport or httpx.AsyncHTTPTransport(limits=POOL, trust_env=False)
+        connections = Connections() if transport is None else Given(transport)
         self._client = httpx.AsyncClient(
-            transport=_Bounded(inner),
+            transport=_Bounded(connections),
             timeout=TIMEOUT,
             trust_env=False,
             follow_redirects=False,
@@ -189,18 +187,19 @@ class _Bounded(httpx.AsyncBaseTransport):
     It unpacks them itself: httpx unpacks a piece whole before anybody could count.
     """
 
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
-        self._inner = inner
+    def __init__(self, connections: Connections | Given) -> None:
+        self._connections = connections
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         attempt = request.extensions.get("attempt")
-        if attempt:
-            attempt.on_the_wire = True
-        response = await self._inner.handle_async_request(request)
-        try:
-            content = await _read(response)
-        finally:
-            await response.aclose()
+        async with self._connections.taken(request.url) as connection:
+            if attempt:
+                attempt.on_the_wire = True
+            response = await connection.handle_async_request(request)
+            try:
+                content = await _read(response)
+            finally:
+                await response.aclose()
         if attempt and response.status_code == httpx.codes.UNAUTHORIZED:
             attempt.on_the_wire = False  # refused: nothing was done, whatever happens next
         kept = [(k, v) for k, v in response.headers.raw if k.lower() not in _ABOUT_LENGTH]
@@ -209,7 +208,7 @@ class _Bounded(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        await self._connections.aclose()
 
 
 _ABOUT_LENGTH = {b"content-encoding", b"content-length", b"transfer-encoding"}

@@ -29,17 +29,24 @@ def address(account: str, identity: ChannelIdentity) -> bytes | None:
     """The key of an identity whose address is known, else None."""
     if identity.identity is None:
         return None
-    shared = comparable(identity.channel, identity.identity)
-    # A phone number is nobody's scope, though some callbacks carry an app's id beside it.
-    scope = "" if identity.channel in PHONE_CHANNELS else identity.app_id or ""
-    return digest("address", account, identity.channel, shared, scope)
+    return _place(account, identity.channel, identity.identity, identity.app_id or "")
 
 
 def client(account: str, identity: ChannelIdentity) -> bytes | None:
     """The key of an identity by its client id, else None."""
-    if identity.client_id is None:
-        return None
-    return digest("client", account, identity.client_id)
+    return None if identity.client_id is None else _client(account, identity.client_id)
+
+
+@lru_cache(maxsize=RECENT)
+def _place(account: str, channel: str, address: str, app_id: str) -> bytes:
+    # A phone number is nobody's scope, though some callbacks carry an app's id beside it.
+    scope = "" if channel in PHONE_CHANNELS else app_id
+    return digest("address", account, channel, comparable(channel, address), scope)
+
+
+@lru_cache(maxsize=RECENT)
+def _client(account: str, client_id: str) -> bytes:
+    return digest("client", account, client_id)
 
 
 def lane(queue: Queue, user_key: bytes | None) -> int | None:

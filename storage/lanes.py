@@ -13,7 +13,9 @@ this order nobody waits in a circle.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from storage.columns import Asked
 from storage.dialects import Transaction
 from storage.tables import JobState, Queue, micros, moment
 
@@ -63,7 +65,16 @@ def lock(tx: Transaction, lanes: set[int], now_named: Callable[[], set[int]]) ->
 
 def named(tx: Transaction, job_ids: Iterable[int]) -> set[int]:
     """The lanes that these jobs are in now."""
-    rows = tx.known("job", "lane", "id", job_ids)
+    return told(tx.known(*asked(job_ids)))
+
+
+def asked(job_ids: Iterable[int]) -> Asked:
+    """The question of `named`, of which `told` makes the answer."""
+    return "job", "lane", "id", job_ids
+
+
+def told(rows: Iterable[Any]) -> set[int]:
+    """The lanes that are in these rows."""
     return {row[0] for row in rows if row[0] is not None}
 
 
@@ -158,6 +169,8 @@ def held(tx: Transaction, claims: Sequence[Claim]) -> set[Claim]:
 
 def finish(tx: Transaction, claims: Sequence[Claim], now: datetime) -> None:
     """Delete jobs that are done, and let the next of each lane become its head."""
+    if not claims:
+        return
     gone = tx.run(
         "DELETE FROM job WHERE id IN (SELECT value FROM numbers(?)) RETURNING lane",
         [claim.id for claim in claims],
@@ -200,6 +213,7 @@ def promote(tx: Transaction, lanes: Iterable[int | None], now: datetime) -> None
 
     One that was to be tried again later (a merge made it wait) is not due any sooner.
     """
+    # Each of these lanes is looked up: NOT EXISTS would let PostgreSQL read the heads of all.
     found = sorted({lane for lane in lanes if lane is not None})
     if found:
         tx.run(
@@ -207,9 +221,9 @@ def promote(tx: Transaction, lanes: Iterable[int | None], now: datetime) -> None
             " WHERE id IN ("
             " SELECT (SELECT w.id FROM job w WHERE w.state = 0 AND w.lane = value"
             "         ORDER BY w.pos LIMIT 1)"
-            " FROM numbers(?) WHERE NOT EXISTS"
-            " (SELECT 1 FROM job h WHERE h.state = 1 AND h.lane = value)"
-            " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.state = 2 AND j.lane = value))",
+            " FROM numbers(?)"
+            " WHERE (SELECT h.id FROM job h WHERE h.state = 1 AND h.lane = value LIMIT 1) IS NULL"
+            " AND (SELECT j.id FROM job j WHERE j.state = 2 AND j.lane = value LIMIT 1) IS NULL)",
             micros(now),
             micros(now),
             found,

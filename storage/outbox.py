@@ -4,7 +4,7 @@ person, and settled by what the provider answered.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -165,28 +165,37 @@ def _expiry(n: int, item: NewAction, when: datetime) -> NewJob:
     return NewJob(Queue.EXPIRE, n, item.account, None, when + (item.after or timedelta()))
 
 
+_OUTGOING = (
+    "SELECT a.id, a.account, a.body, a.user_key, a.link_id, a.event_id, a.message_id, u.id,"
+    " u.external_id FROM action a LEFT JOIN app_user u ON u.key = a.user_key"
+    " WHERE a.id IN (SELECT value FROM numbers(?))"
+)
+
+
 def load(tx: Transaction, claims: Sequence[Claim]) -> list[Outgoing]:
     """What the claimed jobs are to send, and to whom."""
-    columns = "id, account, user_key, body, link_id, event_id, message_id"
-    rows = {
-        row[0]: row for row in tx.known("action", columns, "id", [claim.ref for claim in claims])
-    }
-    user_keys = {bytes(row[2]) for row in rows.values() if row[2] is not None}
-    users = {
-        bytes(row[0]): User(row[1], row[2])
-        for row in tx.known("app_user", "key, id, external_id", "key", user_keys)
-    }
-    identities = sightings.of_users(tx, user_keys)
-    found = []
-    for claim in claims:
-        if claim.ref in rows:
-            _, account, key, body, link_id, event_id, message_id = rows[claim.ref]
-            key = None if key is None else bytes(key)
-            known = tuple(identities.get(key, ())) if key else ()
-            user = users.get(key) if key else None
-            action, about = actions.from_json(body), (link_id, event_id, message_id)
-            found.append(Outgoing(claim, account, action, user, key, known, *about))
+    if not claims:
+        return []
+    rows = {row[0]: row for row in tx.run(_OUTGOING, [claim.ref for claim in claims])}
+    known = sightings.of_users(tx, {bytes(row[3]) for row in rows.values() if row[3] is not None})
+    found = [_outgoing(claim, rows[claim.ref], known) for claim in claims if claim.ref in rows]
     return _checked(tx, found)
+
+
+def _outgoing(claim: Claim, row: Any, known: Mapping[bytes, Sequence[ChannelIdentity]]) -> Outgoing:
+    _, account, body, key, link_id, event_id, message_id, user_id, external_id = row
+    user_key = None if key is None else bytes(key)
+    return Outgoing(
+        claim,
+        account,
+        actions.from_json(body),
+        None if user_id is None else User(user_id, external_id),
+        user_key,
+        tuple(known.get(user_key or b"", ())),
+        link_id,
+        event_id,
+        message_id,
+    )
 
 
 def _checked(tx: Transaction, items: list[Outgoing]) -> list[Outgoing]:
@@ -199,27 +208,33 @@ def _checked(tx: Transaction, items: list[Outgoing]) -> list[Outgoing]:
     return [replace(i, opted_out=True) if i.claim.ref in refused else i for i in items]
 
 
-def note(
-    tx: Transaction,
-    action_id: int,
-    status: str,
-    now: datetime,
-    *,
-    message_id: str | None = None,
-    error: str | None = None,
-    attempts: int,
-) -> None:
-    """Write what became of one attempt: status "sent", "queued", "uncertain" or "dead"."""
-    tx.run(
-        "UPDATE action SET status = ?, message_id = coalesce(?, message_id), error = ?,"
-        " attempts = ?, settled_at = ? WHERE id = ?",
-        status,
-        message_id,
-        error,
-        attempts,
-        None if status == "queued" else micros(now),
-        action_id,
-    )
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What became of one attempt. status: "sent", "queued" (again), "uncertain" or "dead".
+
+    message_id: that the provider gave; None: what is known of it stays. attempts: so far.
+    """
+
+    action_id: int
+    status: str
+    attempts: int
+    message_id: str | None = None
+    error: str | None = None
+
+
+def note(tx: Transaction, notes: Sequence[Note], now: datetime) -> None:
+    """Write what became of these actions."""
+    named, others = [], []
+    for one in sorted(notes, key=lambda one: one.action_id):
+        settled = None if one.status == "queued" else micros(now)
+        row = (one.action_id, one.status, one.error, one.attempts, settled)
+        if one.message_id is None:
+            others.append(row)
+        else:
+            named.append((*row, one.message_id))
+    columns = "id, status, error, attempts, settled_at"
+    tx.update("action", f"{columns}, message_id", named)
+    tx.update("action", columns, others)
 
 
 def proven(tx: Transaction, action_ids: Sequence[int]) -> dict[int, str]:

@@ -7,8 +7,9 @@ contact behind an identity that had been a user by itself (Sinch DISPATCH).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from handlers.event import Event
 from handlers.events import UserMerged
@@ -21,9 +22,8 @@ from storage.tables import Queue, micros
 _USER = "key, account, id, external_id, named_at, merged_into, created_at"
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A user as stored. external_id: the latest said, at `named_at` (microseconds)."""
+class Known(NamedTuple):
+    """A user as stored, as _USER. external_id: the latest said, at `named_at` (microseconds)."""
 
     key: bytes
     account: str
@@ -33,21 +33,19 @@ class Known:
     merged_into: bytes | None
     created_at: int
 
-    def values(self) -> tuple[object, ...]:
-        """In the order of the columns."""
-        return tuple(getattr(self, name) for name in self.__slots__)
-
 
 @dataclass(slots=True)
 class People:
     """What one transaction knows of the users and identities that its events are about.
 
     users:  user key -> user. places: place -> user key -> sighting. Both as stored or as changed.
+    stored: place and user key -> sighting, as it is in the database.
     """
 
     tx: Transaction
     users: dict[bytes, Known] = field(default_factory=dict)
     places: dict[bytes, dict[bytes, Sighting]] = field(default_factory=dict)
+    stored: dict[tuple[bytes, bytes], Sighting] = field(default_factory=dict)
     new_users: dict[bytes, Known] = field(default_factory=dict)
     changed: dict[tuple[bytes, bytes], Sighting] = field(default_factory=dict)
     gone: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -79,6 +77,7 @@ class People:
         for row in rows:
             known = sightings.from_row(row)
             self.places.setdefault(known.place, {})[known.user_key] = known
+            self.stored[known.place, known.user_key] = known
 
     def seen_there(self, account: str, event: Event) -> set[bytes]:
         """The keys of all users who were seen at the identities that an event names."""
@@ -109,8 +108,8 @@ class People:
             self._change(known, external_id=name, named_at=at)
         return self.survivor(key)
 
-    def _change(self, known: Known, **changes: object) -> None:
-        changed = replace(known, **changes)  # type: ignore[arg-type]
+    def _change(self, known: Known, **changes: Any) -> None:
+        changed = known._replace(**changes)
         self.users[known.key] = self.new_users[known.key] = changed
 
     def _placed(self, new: Sighting, identity: ChannelIdentity) -> Sighting:
@@ -171,7 +170,7 @@ class People:
         _move_rest(self.tx, old, survivor, now)
         for other in list(self.users.values()):
             if other.merged_into == old:
-                self.users[other.key] = replace(other, merged_into=survivor)
+                self.users[other.key] = other._replace(merged_into=survivor)
 
     def _move_sightings(self, old: bytes, new: bytes) -> None:
         """Wherever the one was seen, the other was."""
@@ -181,7 +180,7 @@ class People:
         for known in stored:
             if known.user_key != old:
                 continue
-            moved = replace(known, user_key=new)
+            moved = known._replace(user_key=new)
             if known.place in theirs:
                 moved = sightings.join(theirs[known.place], moved)
             self.gone.append((known.place, old))
@@ -193,18 +192,16 @@ class People:
 
     def _learn(self, wanted: Iterable[bytes]) -> None:
         for row in self.tx.known("app_user", _USER, "key", wanted):
-            into = row[5] and bytes(row[5])
-            facts = (bytes(row[0]), *row[1:5], into, row[6])
-            self.users[facts[0]] = Known(*facts)
+            known = Known._make(row)
+            self.users[known.key] = known
 
     def flush(self) -> None:
         """Write what was noted so far."""
-        users = [known.values() for known in self.new_users.values()]
-        self.tx.upsert("app_user", _USER, users, "key")
+        self.tx.upsert("app_user", _USER, list(self.new_users.values()), "key")
         for place, user_key in self.gone:
             self.tx.run("DELETE FROM identity WHERE place = ? AND user_key = ?", place, user_key)
-        rows = [row.values() for row in self.changed.values()]
-        self.tx.upsert("identity", sightings.COLUMNS, rows, "place, user_key")
+            self.stored.pop((place, user_key), None)
+        self._flush_sightings()
         if self.moves:
             ids = self.tx.ids("identity_move", len(self.moves))
             moves = [(n, *move) for n, move in zip(ids, self.moves, strict=True)]
@@ -213,11 +210,18 @@ class People:
         for noted in (self.new_users, self.changed, self.gone, self.moves):
             noted.clear()
 
-
-def revealed(tx: Transaction, user_keys: set[bytes]) -> set[bytes]:
-    """Those of whom the provider was asked already where they are reached."""
-    rows = tx.known("app_user", "key, revealed_at", "key", user_keys)
-    return {bytes(row[0]) for row in rows if row[1] is not None}
+    def _flush_sightings(self) -> None:
+        """Most are of known users at known places, later: then no index is touched."""
+        later: list[Sighting] = []
+        others: list[Sighting] = []
+        for where, row in self.changed.items():
+            known = self.stored.get(where)
+            same = known is not None and known.steady() == row.steady()
+            (later if same else others).append(row)
+            self.stored[where] = row
+        key = "place, user_key"
+        self.tx.upsert("identity", sightings.COLUMNS, others, key)
+        self.tx.upsert("identity", sightings.COLUMNS, later, key, sightings.CHANGING)
 
 
 def begin_reveal(tx: Transaction, user_key: bytes, now: datetime) -> bool:
@@ -258,7 +262,9 @@ def _keys(account: str, identity: ChannelIdentity) -> tuple[bytes | None, bytes 
 def _owner(there: dict[bytes, Sighting]) -> bytes | None:
     """Whose a place is; None if nobody was ever seen active there."""
     active = [known for known in there.values() if known.active_at]
-    return max(active, key=sightings.holds).user_key if active else None
+    if len(active) < 2:
+        return active[0].user_key if active else None
+    return max(active, key=sightings.holds).user_key
 
 
 def _is_itself(user_id: str, known: Sighting) -> bool:

@@ -6,12 +6,13 @@ Webhooks come twice and out of order, so a sighting keeps when each of its parts
 An address at which several users were seen belongs to the one who was last active there.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from handlers.people import ChannelIdentity
 from storage import keys
+from storage.columns import Asked
 from storage.dialects import Transaction
 from storage.tables import micros
 
@@ -19,15 +20,15 @@ COLUMNS = (
     "place, user_key, account, channel, identity, platform, client_id, client_at, app_id, status,"
     " status_at, active_at"
 )
+CHANGING = "client_at, status, status_at, active_at"
 _SDK = frozenset({"web", "ios", "android", "sdk", "api"})  # clients without an address
 _RANK = {"active": 3, "blocked": 2, "inactive": 1}  # of two that were said at the same time
 
 Place = bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """One user at one place (an address, or a client whose address is not known).
+class Sighting(NamedTuple):
+    """One user at one place (an address, or a client whose address is not known), as COLUMNS.
 
     client_at, status_at: when platform and client, and the status, were said, in microseconds.
     active_at:            when the user was last seen active there; 0: never.
@@ -46,9 +47,9 @@ class Sighting:
     status_at: int
     active_at: int
 
-    def values(self) -> tuple[object, ...]:
-        """In the order of COLUMNS."""
-        return tuple(getattr(self, name) for name in self.__slots__)
+    def steady(self) -> tuple[object, ...]:
+        """All but CHANGING, which is most of what the next webhook of the same user changes."""
+        return self[:7] + self[8:9]
 
     def identity_seen(self) -> ChannelIdentity:
         """As handlers see it."""
@@ -86,8 +87,8 @@ def join(one: Sighting, other: Sighting) -> Sighting:
 
     Pending is a promise: it gives way to anything else that was ever said.
     """
-    first, second = sorted((one, other), key=_said)
-    by_client = max((one, other), key=lambda c: (c.client_at, c.client_id or "", c.platform or ""))
+    first, second = (one, other) if _said(one) <= _said(other) else (other, one)
+    by_client = one if _told(one) >= _told(other) else other
     return Sighting(
         one.place,
         one.user_key,
@@ -109,6 +110,10 @@ def _said(seen: Sighting) -> tuple[bool, int, int, str]:
     return seen.status != "pending", seen.status_at, rank, seen.identity or ""
 
 
+def _told(seen: Sighting) -> tuple[int, str, str]:
+    return seen.client_at, seen.client_id or "", seen.platform or ""
+
+
 def holds(seen: Sighting) -> tuple[int, bytes]:
     """By which of several active sightings at one place its owner is known: the greatest."""
     return seen.active_at, seen.user_key
@@ -121,21 +126,31 @@ def address_unknown(identity: ChannelIdentity) -> bool:
 
 def from_row(row: Any) -> Sighting:
     """A stored row, in the order of COLUMNS."""
-    facts = (bytes(row[0]), bytes(row[1]), *row[2:])
-    return Sighting(*facts)
+    return Sighting._make(row)
+
+
+# Whether nobody else was active at the place later.
+_FREE = (
+    "NOT EXISTS (SELECT 1 FROM identity later WHERE later.place = identity.place AND"
+    " (later.active_at, later.user_key) > (identity.active_at, identity.user_key))"
+)
+
+
+def asked(user_keys: set[bytes]) -> Asked:
+    """What `reached` makes an answer of."""
+    return "identity", f"{COLUMNS}, {_FREE}", "user_key", user_keys
+
+
+def reached(rows: Iterable[Any]) -> dict[bytes, list[ChannelIdentity]]:
+    """Where each user can be reached, the latest seen first; what passed to others left out."""
+    own = [(from_row(row[:-1]), row[-1]) for row in rows]
+    found: dict[bytes, list[ChannelIdentity]] = {}
+    for known, free in sorted(own, key=lambda c: (-c[0].status_at, c[0].place)):
+        if free or not known.active_at:
+            found.setdefault(known.user_key, []).append(known.identity_seen())
+    return found
 
 
 def of_users(tx: Transaction, user_keys: set[bytes]) -> dict[bytes, list[ChannelIdentity]]:
-    """Where each user can be reached, the latest seen first; what passed to others left out."""
-    own = [from_row(row) for row in tx.known("identity", COLUMNS, "user_key", user_keys)]
-    rivals = tx.known(
-        "identity", "place, active_at, user_key", "place", [c.place for c in own if c.active_at]
-    )
-    owner: dict[bytes, tuple[int, bytes]] = {}
-    for place, active_at, user_key in rivals:
-        owner[bytes(place)] = max(owner.get(bytes(place), (0, b"")), (active_at, bytes(user_key)))
-    found: dict[bytes, list[ChannelIdentity]] = {}
-    for known in sorted(own, key=lambda c: (-c.status_at, c.place)):
-        if not known.active_at or owner[known.place][1] == known.user_key:
-            found.setdefault(known.user_key, []).append(known.identity_seen())
-    return found
+    """Where each of these users can be reached, as `reached` tells it."""
+    return reached(tx.known(*asked(user_keys)))

@@ -199,6 +199,7 @@ class Job(SQLModel, table=True):
             "ix_job_due",
             "queue",
             "due_at",
+            "id",
             sqlite_where=text("state IN (1, 2)"),
             postgresql_where=text("state IN (1, 2)"),
         ),
@@ -206,6 +207,7 @@ class Job(SQLModel, table=True):
             "ix_job_account",
             "account",
             "due_at",
+            "id",
             sqlite_where=text("queue = 2 AND state IN (1, 2)"),
             postgresql_where=text("queue = 2 AND state IN (1, 2)"),
         ),
@@ -225,6 +227,7 @@ class Job(SQLModel, table=True):
         Index(
             "ix_job_scheduled",
             "due_at",
+            "id",
             sqlite_where=text("state = 3"),
             postgresql_where=text("state = 3"),
         ),

@@ -6,19 +6,21 @@ busy one commits rarely.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.links import LinkRecord
 from handlers.people import ChannelIdentity
-from storage import keys, lanes, outbox, people, sightings
+from storage import keys, lanes, outbox, sightings
+from storage.columns import Asked
 from storage.dialects import Transaction
 from storage.lanes import Claim
 from storage.outbox import NewAction
 from storage.tables import Queue, micros, moment
 
+_LINK = "user_key, id, channel, platform, address, status, note, error, requested_at"
 _RUN = "event_id, handler, attempts, outcome, duration, error, finished_at"
 
 
@@ -95,6 +97,16 @@ class Result:
     states: Mapping[str, Any] = field(default_factory=dict)
 
 
+_EVENTS = (
+    "SELECT e.id, e.account, w.body, w.internal, e.position, e.key,"
+    " coalesce(u.merged_into, e.user_key), e.link_id, e.received_at, s.revealed_at"
+    " FROM event e LEFT JOIN webhook w ON w.id = e.webhook_id"
+    " LEFT JOIN app_user u ON u.key = e.user_key"
+    " LEFT JOIN app_user s ON s.key = coalesce(u.merged_into, e.user_key)"
+    " WHERE e.id IN (SELECT value FROM numbers(?))"
+)
+
+
 def load(tx: Transaction, claims: Sequence[Claim]) -> list[Work]:
     """The events of these claims, each with its person's identities and state.
 
@@ -102,76 +114,84 @@ def load(tx: Transaction, claims: Sequence[Claim]) -> list[Work]:
     """
     if not claims:
         return []
-    rows = {
-        row[0]: row
-        for row in tx.run(
-            "SELECT e.id, e.account, w.body, w.internal, e.position, e.key, e.user_key, e.link_id,"
-            " e.received_at FROM event e LEFT JOIN webhook w ON w.id = e.webhook_id"
-            " WHERE e.id IN (SELECT value FROM numbers(?))",
-            [claim.ref for claim in claims],
-        )
-    }
-    named = {bytes(row[6]) for row in rows.values() if row[6] is not None}
-    survivors = living(tx, named)
-    identities = sightings.of_users(tx, set(survivors.values()))
-    revealed = people.revealed(tx, set(survivors.values()))
-    states = _states(tx, set(survivors.values()))
-    links = _links(tx, set(survivors.values()))
-    done = _done(tx, [claim.ref for claim in claims])
-    found = []
-    for claim in claims:
-        if claim.ref not in rows:
-            continue
-        _, account, body, internal, position, key, user, link_id, received = rows[claim.ref]
-        user_key = survivors[bytes(user)] if user is not None else None
-        found.append(
-            Work(
-                claim=claim,
-                account=account,
-                body=None if body is None else bytes(body),
-                internal=bool(internal),
-                position=position,
-                key=key,
-                user_key=user_key,
-                link=next((link for link in links.get(user_key, ()) if link.id == link_id), None),
-                links=tuple(links.get(user_key, ())),
-                identities=tuple(identities.get(user_key, ())) if user_key else (),
-                states=states.get(user_key, {}) if user_key else {},
-                done=frozenset(done.get(claim.ref, ())),
-                received_at=moment(received),
-                revealed=user_key in revealed,
-            )
-        )
-    return found
+    refs = [claim.ref for claim in claims]
+    rows = {row[0]: row for row in tx.run(_EVENTS, refs)}
+    users = {bytes(row[6]) for row in rows.values() if row[6] is not None}
+    seen, kept, asked, ran = tx.known_all(
+        sightings.asked(users),
+        ("state", "user_key, name, body", "user_key", users),
+        ("link", _LINK, "user_key", users),
+        ("run", "event_id, handler, outcome", "event_id", refs),
+    )
+    about = _About(sightings.reached(seen), _states(kept), _links(asked), _done(ran))
+    return [_work(claim, rows[claim.ref], about) for claim in claims if claim.ref in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What is known of the people, by their keys, and of the events, by their ids."""
+
+    identities: Mapping[bytes, Sequence[ChannelIdentity]]
+    states: Mapping[bytes, Mapping[str, Any]]
+    links: Mapping[bytes, Sequence[LinkRecord]]
+    done: Mapping[int, Sequence[str]]
+
+
+def _work(claim: Claim, row: Any, about: _About) -> Work:
+    _, account, body, internal, position, key, user, link_id, received, asked_at = row
+    user_key = None if user is None else bytes(user)
+    links = tuple(about.links.get(user_key or b"", ()))
+    return Work(
+        claim=claim,
+        account=account,
+        body=None if body is None else bytes(body),
+        internal=bool(internal),
+        position=position,
+        key=key,
+        user_key=user_key,
+        link=next((link for link in links if link.id == link_id), None),
+        links=links,
+        identities=tuple(about.identities.get(user_key or b"", ())),
+        states=about.states.get(user_key or b"", {}),
+        done=frozenset(about.done.get(claim.ref, ())),
+        received_at=moment(received),
+        revealed=asked_at is not None,
+    )
 
 
 def living(tx: Transaction, user_keys: set[bytes]) -> dict[bytes, bytes]:
     """Under which key each of these users lives on: its own unless it was merged."""
-    rows = tx.known("app_user", "key, merged_into", "key", user_keys)
+    return _living(user_keys, tx.known(*_survivors(user_keys)))
+
+
+def _survivors(user_keys: set[bytes]) -> Asked:
+    return "app_user", "key, merged_into", "key", user_keys
+
+
+def _living(user_keys: set[bytes], rows: Iterable[Any]) -> dict[bytes, bytes]:
     merged = {bytes(row[0]): bytes(row[1]) for row in rows if row[1] is not None}
     return {key: merged.get(key, key) for key in user_keys}
 
 
-def _states(tx: Transaction, user_keys: set[bytes]) -> dict[bytes, dict[str, Any]]:
+def _states(rows: Iterable[Any]) -> dict[bytes, dict[str, Any]]:
     found: dict[bytes, dict[str, Any]] = {}
-    for row in tx.known("state", "user_key, name, body", "user_key", user_keys):
+    for row in rows:
         found.setdefault(bytes(row[0]), {})[row[1]] = json.loads(row[2])
     return found
 
 
-def _links(tx: Transaction, user_keys: set[bytes]) -> dict[bytes | None, list[LinkRecord]]:
-    columns = "user_key, id, channel, platform, address, status, note, error, requested_at"
-    found: dict[bytes | None, list[LinkRecord]] = {}
-    for row in sorted(tx.known("link", columns, "user_key", user_keys), key=lambda row: row[1]):
+def _links(rows: Iterable[Any]) -> dict[bytes, list[LinkRecord]]:
+    found: dict[bytes, list[LinkRecord]] = {}
+    for row in sorted(rows, key=lambda row: row[1]):
         facts = (*row[1:6], json.loads(row[6]), row[7], moment(row[8]))
         record = LinkRecord(*facts)
         found.setdefault(bytes(row[0]), []).append(record)
     return found
 
 
-def _done(tx: Transaction, event_ids: Sequence[int]) -> dict[int, list[str]]:
+def _done(rows: Iterable[Any]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    for row in tx.known("run", "event_id, handler, outcome", "event_id", event_ids):
+    for row in rows:
         if row[2] != "failed":
             found.setdefault(row[0], []).append(row[1])
     return found
@@ -214,20 +234,24 @@ def settle(
 
 
 def _lock(tx: Transaction, results: Sequence[Result]) -> dict[bytes, bytes]:
-    """Lock the lanes that settling touches; the users' keys, and under which each lives on.
+    """Lock the lanes that settling touches; the keys of those users for whom something is written,
+    and under which each lives on.
 
     A merge since the claim has moved the job to another lane, and what is asked for goes there.
     """
-    users = {result.work.user_key for result in results} - {None}
+    jobs = [result.work.claim.id for result in results]
+    minding = {result.work.user_key for result in results if result.states} - {None}
     acting = {action.user_key for result in results for action in result.actions} - {None}
-    known = {key: key for key in users | acting if key is not None}
+    known = {key: key for key in minding | acting if key is not None}
 
     def sending() -> set[int]:
         return {keys.lane(Queue.SEND, known[key]) or 0 for key in acting if key is not None}
 
     def now_named() -> set[int]:
-        known.update(living(tx, set(known)))
-        return lanes.named(tx, [result.work.claim.id for result in results]) | sending()
+        users = set(known)
+        survivors, named = tx.known_all(_survivors(users), lanes.asked(jobs))
+        known.update(_living(users, survivors))
+        return lanes.told(named) | sending()
 
     claimed = {result.work.claim.lane for result in results} - {None}
     lanes.lock(tx, {lane for lane in claimed if lane is not None} | sending(), now_named)

@@ -345,6 +345,7 @@ class Stress:
             for one in ours if bury else ():
                 lanes.bury(tx, one, "poison", datetime.now(UTC))
             lanes.finish(tx, ours, datetime.now(UTC))
+            tx.run("SELECT 1").fetchall()  # so that all statements before it have succeeded
             with self.guard:  # before the commit: nobody can be ahead of us in these lanes
                 for one in ours:
                     self.done[one.ref // 1000].append(one.ref % 1000)

@@ -166,7 +166,7 @@ def upgrade() -> None:
     with op.batch_alter_table("job", schema=None) as batch_op:
         batch_op.create_index(
             "ix_job_account",
-            ["account", "due_at"],
+            ["account", "due_at", "id"],
             unique=False,
             sqlite_where=sa.text("queue = 2 AND state IN (1, 2)"),
             postgresql_where=sa.text("queue = 2 AND state IN (1, 2)"),
@@ -180,7 +180,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_job_due",
-            ["queue", "due_at"],
+            ["queue", "due_at", "id"],
             unique=False,
             sqlite_where=sa.text("state IN (1, 2)"),
             postgresql_where=sa.text("state IN (1, 2)"),
@@ -195,7 +195,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_job_ref", ["ref", "queue"], unique=False)
         batch_op.create_index(
             "ix_job_scheduled",
-            ["due_at"],
+            ["due_at", "id"],
             unique=False,
             sqlite_where=sa.text("state = 3"),
             postgresql_where=sa.text("state = 3"),

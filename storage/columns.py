@@ -1,0 +1,22 @@
+"""What both databases' bulk statements are made of."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+# (table, columns, key, keys), as `Transaction.known` takes them.
+Asked = tuple[str, str, str, Iterable[Any]]
+
+
+def names(columns: str) -> list[str]:
+    """The columns' names, one by one."""
+    return [name.strip() for name in columns.split(",")]
+
+
+@lru_cache(maxsize=256)
+def overwrite(columns: str, key: str, changing: str) -> str:
+    """How an insert goes on where its key is there: it overwrites all, or only `changing`."""
+    keys = names(key)
+    changed = names(changing or columns)
+    changes = [f"{name} = excluded.{name}" for name in changed if name not in keys]
+    return f"ON CONFLICT ({key}) DO UPDATE SET {', '.join(changes)}"

@@ -1,0 +1,188 @@
+"""What a transaction does on PostgreSQL; see `dialects.Transaction`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel
+
+from storage.columns import Asked, names, overwrite
+
+SEQUENCE = "hookline_id"
+
+_TABLES = SQLModel.metadata.tables
+
+
+@lru_cache(maxsize=256)
+def _sql(sql: str) -> str:
+    keyed = sql.replace("IN (SELECT value FROM numbers(?))", "= ANY(%b::bigint[])")
+    return keyed.replace("numbers(?)", "unnest(%b::bigint[]) AS t(value)").replace("?", "%s")
+
+
+class Rows(psycopg.Cursor[Any]):
+    """The rows of one statement, asked for when they are read."""
+
+    def scalar_one(self) -> Any:
+        """The only value."""
+        [(value,)] = self.fetchall()
+        return value
+
+
+class Postgres:
+    """Any number of processes: rows are locked in the order of their keys, so none deadlocks.
+
+    Arrays go as they are (%b): spelt out, a list of keys costs five times as much.
+    """
+
+    name = "postgresql"
+    alone = False
+
+    def __init__(self, db: Connection) -> None:
+        self._driver: Any = db.connection.driver_connection
+
+    def run(self, sql: str, *values: Any) -> Any:
+        return self._run(_sql(sql), values)
+
+    def _run(self, sql: str, values: Sequence[Any]) -> Rows:
+        return Rows(self._driver).execute(sql, values)
+
+    def known(self, table: str, columns: str, key: str, keys: Iterable[Any]) -> list[Any]:
+        return self.known_all((table, columns, key, keys))[0]
+
+    def known_all(self, *asked: Asked) -> list[list[Any]]:
+        running = [self._known(*one) for one in asked]
+        return [[] if rows is None else rows.fetchall() for rows in running]
+
+    def _known(self, table: str, columns: str, key: str, keys: Iterable[Any]) -> Rows | None:
+        wanted = list(dict.fromkeys(keys))
+        sql = f"SELECT {columns} FROM {table} WHERE {key} = ANY(%b::{_array(table, key)})"
+        return self._run(sql, (wanted,)) if wanted else None
+
+    def insert(self, table: str, columns: str, rows: Sequence[Any]) -> None:
+        self._insert(table, columns, rows, "")
+
+    def _insert(self, table: str, columns: str, rows: Sequence[Any], tail: str) -> Rows | None:
+        sql = f"INSERT INTO {table} ({columns}) SELECT * FROM {_columns(table, columns)} {tail}"
+        return self._run(sql, _turned(rows)) if rows else None
+
+    def update(self, table: str, columns: str, rows: Sequence[Any]) -> None:
+        key, *others = names(columns)
+        changes = ", ".join(f"{name} = new.{name}" for name in others)
+        source = f"{_columns(table, columns)} AS new({columns})"
+        if rows:
+            self._run(
+                f"UPDATE {table} SET {changes} FROM {source} WHERE {table}.{key} = new.{key}",
+                _turned(rows),
+            )
+
+    def insert_new(self, table: str, columns: str, rows: Sequence[Any], unique: str) -> set[Any]:
+        at = names(columns).index(unique)
+        tail = f"ON CONFLICT ({unique}) DO NOTHING RETURNING {unique}"
+        last = {row[at]: row for row in reversed(rows)}
+        found = self._insert(table, columns, [last[key] for key in sorted(last)], tail)
+        return set() if found is None else {row[0] for row in found.fetchall()}
+
+    def upsert(
+        self, table: str, columns: str, rows: Sequence[Any], key: str, changing: str = ""
+    ) -> None:
+        at = [names(columns).index(name) for name in names(key)]
+        last = {tuple(row[i] for i in at): row for row in rows}
+        rows = [last[k] for k in sorted(last)]
+        self._insert(table, columns, rows, overwrite(columns, key, changing))
+
+    def ids(self, table: str, count: int) -> Sequence[int]:
+        sql = f"SELECT nextval('{SEQUENCE}') FROM generate_series(1, %s)"
+        return sorted(row[0] for row in self._run(sql, (count,)).fetchall())
+
+    def lock_lanes(self, lanes: Iterable[int]) -> None:
+        wanted = sorted(set(lanes))
+        if wanted:
+            self._run(
+                "SELECT pg_advisory_xact_lock(lane) FROM unnest(%b::bigint[]) AS lane", (wanted,)
+            ).fetchall()  # which waits until they are ours
+
+
+@contextmanager
+def errors(connection: Connection) -> Iterator[None]:
+    """Let what psycopg raises come out as SQLAlchemy's, without the values."""
+    try:
+        yield
+    except psycopg.Error as error:
+        driver: Any = connection.connection.driver_connection
+        if driver.closed:
+            connection.invalidate()
+        raise DBAPIError.instance("", None, error, psycopg.Error) from error
+
+
+@contextmanager
+def pipeline(connection: Connection) -> Iterator[None]:
+    """Let statements go to PostgreSQL one behind the other, without a wait for each one's answer:
+    what goes wrong is told by the next answer that is read, or at the end. Ends with the commit.
+
+    https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
+    """
+    driver: Any = connection.connection.driver_connection
+    with errors(connection), driver.pipeline():
+        yield
+        driver.commit()
+
+
+def _turned(rows: Sequence[Any]) -> tuple[list[Any], ...]:
+    """Columns of these rows."""
+    return tuple(list(column) for column in zip(*rows, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _columns(table: str, columns: str) -> str:
+    """A table made of one array for each column."""
+    return f"unnest({', '.join(f'%b::{_array(table, name)}' for name in names(columns))})"
+
+
+@lru_cache(maxsize=256)
+def _array(table: str, column: str) -> str:
+    """The PostgreSQL array type of a column."""
+    kind = _TABLES[table].c[column].type.compile(dialect=_pg())
+    return f"{kind}[]".lower()
+
+
+@lru_cache(maxsize=1)
+def _pg() -> Any:
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def engine(url: URL, pool_size: int) -> Engine:
+    """At most so many connections; a server that does not answer is known to be away in 5 s."""
+    made = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=5,
+        connect_args={
+            "connect_timeout": 5,  # seconds
+            # A server that vanished is known to be away: milliseconds until what was sent must be
+            # acknowledged, seconds until somebody who only waits for an answer begins to ask.
+            "tcp_user_timeout": 5000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "application_name": "hookline",
+        },
+    )
+
+    @event.listens_for(made, "connect")
+    def prepare(connection: psycopg.Connection[Any], _: Any) -> None:
+        # A plan that was made while a table was empty is kept when it has grown, and the cheapest
+        # way to an empty table is to read all of it. What is read often here goes by an index.
+        connection.execute("SET enable_seqscan = off; SET jit = off")
+        connection.commit()
+
+    return made

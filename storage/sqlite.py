@@ -1,0 +1,143 @@
+"""What a transaction does on SQLite; see `dialects.Transaction`."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from storage.columns import Asked, names, overwrite
+
+_CHUNK = 256  # keys in one IN list
+
+
+@lru_cache(maxsize=256)
+def _sql(sql: str) -> str:
+    return sql.replace("numbers(?)", "json_each(?)").replace("FOR UPDATE SKIP LOCKED", "")
+
+
+@lru_cache(maxsize=512)
+def _among(table: str, columns: str, key: str, size: int) -> str:
+    return f"SELECT {columns} FROM {table} WHERE {key} IN ({','.join('?' * size)})"
+
+
+class Sqlite:
+    """One writer at a time: who holds the transaction is alone, so nothing else needs a lock.
+
+    What a batch has many of goes to the driver itself: SQLAlchemy's way to it, fast as it is,
+    takes longer than most of these statements.
+    """
+
+    name = "sqlite"
+    alone = True
+
+    def __init__(self, db: Connection) -> None:
+        self.db = db
+        self._driver: Any = db.connection.driver_connection
+        if not db.in_transaction():
+            db.begin()  # which SQLAlchemy would do by itself at its first statement
+
+    def run(self, sql: str, *values: Any) -> Any:
+        listed = tuple(json.dumps(v) if isinstance(v, list) else v for v in values)
+        return self.db.exec_driver_sql(_sql(sql), listed)
+
+    def known(self, table: str, columns: str, key: str, keys: Iterable[Any]) -> list[Any]:
+        wanted = list(dict.fromkeys(keys))
+        found: list[Any] = []
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            size = 1 << (len(chunk) - 1).bit_length()  # so few sizes that all stay prepared
+            chunk += chunk[-1:] * (size - len(chunk))
+            found += self._fetch(_among(table, columns, key, size), chunk)
+        return found
+
+    def known_all(self, *asked: Asked) -> list[list[Any]]:
+        return [self.known(*one) for one in asked]
+
+    def update(self, table: str, columns: str, rows: Sequence[Any]) -> None:
+        key, *others = names(columns)
+        changes = ", ".join(f"{name} = ?" for name in others)
+        turned = [(*row[1:], row[0]) for row in rows]
+        self._many(f"UPDATE {table} SET {changes} WHERE {key} = ?", turned)
+
+    def insert(self, table: str, columns: str, rows: Sequence[Any], tail: str = "") -> None:
+        marks = ",".join("?" * len(names(columns)))
+        self._many(f"INSERT INTO {table} ({columns}) VALUES ({marks}) {tail}", rows)
+
+    def _many(self, sql: str, rows: Sequence[Any]) -> None:
+        if rows:
+            try:
+                self._driver.executemany(sql, rows)
+            except sqlite3.Error as error:
+                raise _told(sql, error) from error
+
+    def insert_new(self, table: str, columns: str, rows: Sequence[Any], unique: str) -> set[Any]:
+        at = names(columns).index(unique)
+        there = {row[0] for row in self.known(table, unique, unique, (row[at] for row in rows))}
+        fresh = {row[at]: row for row in reversed(rows) if row[at] not in there}
+        self.insert(table, columns, [row for row in rows if fresh.get(row[at]) is row])
+        return set(fresh)
+
+    def upsert(
+        self, table: str, columns: str, rows: Sequence[Any], key: str, changing: str = ""
+    ) -> None:
+        self.insert(table, columns, rows, overwrite(columns, key, changing))
+
+    def ids(self, table: str, count: int) -> Sequence[int]:
+        sql = f"SELECT coalesce(max(id), 0) FROM {table}"
+        [(last,)] = self._fetch(sql)
+        return range(last + 1, last + 1 + count)
+
+    def lock_lanes(self, lanes: Iterable[int]) -> None:
+        """Nothing to do: the transaction is the only writer."""
+
+    def _fetch(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return list(self._driver.execute(sql, values))
+        except sqlite3.Error as error:
+            raise _told(sql, error) from error
+
+
+def _told(sql: str, error: sqlite3.Error) -> BaseException:
+    """The driver's error as SQLAlchemy's, of the same kind and without the values."""
+    return DBAPIError.instance(sql, None, error, sqlite3.Error)
+
+
+# A receiver folds the log by itself (`Database.fold`), before it has so many pages.
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "secure_delete=FAST",
+    "cache_size=-16384",
+    "wal_autocheckpoint=16384",
+    "journal_size_limit=67108864",
+)
+
+
+def engine(url: URL, pool_size: int) -> Engine:
+    """Connections that wait 5 s for the file, and lose nothing that was committed."""
+    made = create_engine(
+        url,
+        poolclass=QueuePool,
+        hide_parameters=True,
+        pool_size=pool_size,
+        connect_args={"check_same_thread": False, "timeout": 5.0, "cached_statements": 512},
+    )
+
+    @event.listens_for(made, "connect")
+    def prepare(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(made, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("hookline_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return made
