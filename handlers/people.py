@@ -43,7 +43,7 @@ class ChannelIdentity:
         return replace(self, status=status)
 
 
-_PHONE_MARKS = str.maketrans("", "", " \u00a0-.()")
+_PHONE_MARKS = str.maketrans("", "", "+-.()")
 
 
 def normalise(channel: str, address: str) -> str:
@@ -65,7 +65,7 @@ def comparable(channel: str, address: str) -> str:
 
 
 def _e164(address: str) -> str:
-    digits = address.strip().translate(_PHONE_MARKS).removeprefix("+")
+    digits = "".join(address.split()).translate(_PHONE_MARKS)
     if digits.startswith("00"):
         digits = digits[2:]
     possible = 8 <= len(digits) <= 15 and digits.isascii() and digits.isdigit()
@@ -73,7 +73,8 @@ def _e164(address: str) -> str:
 
 
 def _mail(address: str) -> str:
+    address = address.strip()
     if address.endswith(">") and "<" in address:
-        address = address[address.rindex("<") + 1 : -1]
-    name, at, domain = address.strip().rpartition("@")
-    return f"{name}{at}{domain.lower()}"
+        address = address[address.rindex("<") + 1 : -1].strip()
+    name, at, domain = address.rpartition("@")
+    return f"{name}@{domain.lower()}" if at else address

@@ -1,5 +1,6 @@
 """The typer application, and what all commands share: errors in one line, JSON, files, accounts."""
 
+import io
 import json
 import sys
 from collections.abc import Iterable
@@ -70,7 +71,9 @@ def _root(
         False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
     ),
 ) -> None:
-    pass
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A stranger's text may hold what the terminal's encoding has no sign for.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def complain(message: str) -> None:
@@ -115,14 +118,35 @@ def pick(name: str, known: Iterable[str], what: str) -> str:
     if name in known:
         return name
     hint = nearest(name, known)
-    meant = f"; did you mean {hint}?" if hint else ""
-    raise WrongUse(f"there is no {what} {name!r}{meant} There is: {', '.join(known) or 'none'}")
+    raise WrongUse(_none_such(what, name, hint, known))
+
+
+def _none_such(what: str, name: str, hint: str | None, known: Iterable[str]) -> str:
+    meant = f"; did you mean {hint}?" if hint else "."
+    return f"there is no {what} {name!r}{meant} There is: {', '.join(known) or 'none'}"
+
+
+# What people call a provider, as it stands in the name they give -> ours. The first one counts.
+_ALSO_CALLED = {
+    "sunshine": "smooch",
+    "sunco": "smooch",
+    "zendesk": "smooch",
+    "sms": "sinch_sms",
+    "xms": "sinch_sms",
+    "clx": "sinch_sms",
+    "conversation": "sinch",
+    "convapi": "sinch",
+}
 
 
 def find_provider(name: str) -> "Provider":
-    """The provider of that name. Raises WrongUse."""
+    """The provider of that name. Raises WrongUse, with ours for another name that it goes by."""
     from receiver.registry import PROVIDERS
 
+    if name not in PROVIDERS:
+        meant = next((ours for word, ours in _ALSO_CALLED.items() if word in name.lower()), None)
+        if meant is not None:
+            raise WrongUse(_none_such("provider", name, meant, sorted(PROVIDERS)))
     return PROVIDERS[pick(name, PROVIDERS, "provider")]
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from receiver.cli.main import app
 
-TEXT = {
+TEXT: dict[str, Any] = {
     "trigger": "message:appUser",
     "app": {"_id": "6f1a2b3c4d5e6f7081920a1b"},
     "appUser": {"_id": "7c9e1f2a3b4c5d6e7f809a1b", "userId": "ann@example.com"},
@@ -67,7 +67,7 @@ def test_each_file_is_one_line_with_its_events() -> None:
     assert event["type"] == "message.received"
     assert event["user"] == {"id": "7c9e1f2a3b4c5d6e7f809a1b", "external_id": "ann@example.com"}
     assert event["occurred_at"] == "2026-01-01T00:00:00.250Z"
-    assert event["raw"] == TEXT["messages"][0] or event["raw"]["trigger"] == "message:appUser"
+    assert event["raw"] == TEXT
     assert [e["type"] for e in second["events"]] == ["unknown"]
 
 
@@ -109,10 +109,50 @@ def test_people_get_a_summary_that_cannot_steer_their_terminal() -> None:
     assert "b.json: unparsed" in result.stdout
 
 
+def test_what_is_no_file_fails_alone_and_a_name_may_be_any_bytes(here: Path) -> None:
+    (here / "folder").mkdir()
+    odd = save("odd \udcff\n.json", TEXT)
+    result = run("parse", "folder", "gone\udcff", odd, "--provider", "smooch", "--json")
+    assert result.exit_code == 1
+    folder, gone, parsed = lines(result)
+    assert folder["error"] == "folder cannot be read: Is a directory"
+    assert (gone["file"], gone["unparsed"], gone["events"]) == ("gone\udcff", True, [])
+    assert (parsed["file"], len(parsed["events"])) == (odd, 1)
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    marked = save("marked.json", b"\xef\xbb\xbf" + json.dumps(TEXT).encode())
+    result = run("parse", marked, save("a.json", TEXT), "--provider", "smooch", "--json")
+    with_mark, without = lines(result)
+    assert with_mark["events"] == without["events"] != []
+
+
+def test_a_terminal_without_the_signs_of_a_text_gets_their_names(here: Path) -> None:
+    text = json.loads(json.dumps(TEXT))
+    text["messages"][0]["text"] = "Ouvert à midi \U0001f44b"
+    program = "from receiver.cli.main import main; main()"
+    args = ["parse", save("a.json", text), "--provider", "smooch"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *args],
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+        cwd=here,
+    )
+    assert done.returncode == 0, done.stderr
+    assert rb"Ouvert \xe0 midi \U0001f44b" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (("parse", "a.json", "--provider", "smoch"), "did you mean smooch?"),
+        (("parse", "a.json", "--provider", "Smooch"), "did you mean smooch?"),
+        (("parse", "a.json", "--provider", "sinch-sms"), "did you mean sinch_sms?"),
+        (("parse", "a.json", "--provider", "SunshineConversations"), "did you mean smooch?"),
+        (("parse", "a.json", "--provider", "sms"), "did you mean sinch_sms?"),
+        (("parse", "a.json", "--provider", "sinch_conversation"), "did you mean sinch?"),
+        (("parse", "a.json", "--provider", "courier"), "no provider 'courier'. There is: avaamo,"),
         (("parse", "a.json", "--provider", "avaamo"), "avaamo sends no webhooks"),
         (("parse", "a.json"), "--provider"),
         (("parse", "--provider", "smooch"), "FILE"),

@@ -14,10 +14,10 @@ _RENAMED: dict[str, str | None] = {
 
 
 def channel_name(word: str | None) -> str | None:
-    """Our name for Sinch's `word`; None where it names no channel."""
+    """Our name for Sinch's `word`, in whatever case; None where it names no channel."""
     if not word:
         return None
-    return _RENAMED[word] if word in _RENAMED else word.lower()
+    return _RENAMED.get(word.upper(), word.lower())
 
 
 _WORDS = {ours: word for word, ours in _RENAMED.items() if ours}

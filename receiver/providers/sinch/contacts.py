@@ -52,9 +52,9 @@ def merged(callback: Callback) -> Event:
     gone = fields.obj(callback.member, "deleted_contact")
     discarded = fields.ident(gone, "id")
     shared = common(callback, discarded, where=_NOWHERE)
-    shared["user"] = _person(kept)
-    shared["identities"] = tuple(dict.fromkeys(_identities(kept) + _identities(gone)))
-    return UserMerged(**shared, discarded=(discarded,) if discarded else ())
+    shared |= _proven(_person(kept), _identities(kept) + _identities(gone))
+    merged_away = discarded != fields.ident(kept, "id")
+    return UserMerged(**shared, discarded=(discarded,) if discarded and merged_away else ())
 
 
 def duplicated(callback: Callback) -> Event:
@@ -66,9 +66,12 @@ def _contact(callback: Callback) -> dict[str, Any]:
     contact = fields.obj(callback.member, "contact")
     parts = fields.ident(contact, "id"), accepted_time(callback)
     shared = common(callback, *parts, where=_NOWHERE)
-    shared["user"] = _person(contact)
-    shared["identities"] = tuple(dict.fromkeys(_identities(contact)))
-    return shared
+    return shared | _proven(_person(contact), _identities(contact))
+
+
+def _proven(person: User | None, identities: list[ChannelIdentity]) -> dict[str, Any]:
+    """The contact, and each identity once; nobody's identities are not kept."""
+    return {"user": person, "identities": tuple(dict.fromkeys(identities)) if person else ()}
 
 
 def _person(contact: dict[str, Any]) -> User | None:

@@ -12,7 +12,9 @@ from typing import Any
 from handlers.people import ChannelIdentity, normalise
 from receiver import fields
 
-# Smooch's word, in lower case, where ours is another one.
+# In all these tables Smooch's word for a platform is in lower case, whatever it is in a body.
+
+# Where ours is another one.
 CHANNELS = {
     "twilio": "sms",
     "messagebird": "sms",
@@ -39,7 +41,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "viber": ("raw.id",),
     "mailgun": ("raw.from",),
 }
-BY_EMAIL = frozenset({"mailgun", "frontendEmail"})  # else the user's own e-mail
+BY_EMAIL = frozenset({"mailgun", "frontendemail"})  # else the user's own e-mail
 
 # A link's criteria name an address on the linked channel. For messenger they do not: the phone
 # number is only what Facebook searches by.
@@ -97,12 +99,13 @@ def identity(
 
 
 def _address(client: Any, platform: str, name: str, email: str | None) -> str | None:
-    if platform in SDKS:
+    word = platform.lower()
+    if word in SDKS:
         return None
     found = fields.ident(client, "externalId")
-    for path in ADDRESSES.get(platform, ()):
+    for path in ADDRESSES.get(word, ()):
         found = found or fields.ident(client, path)
-    if platform in BY_EMAIL:
+    if word in BY_EMAIL:
         found = found or email
     return (normalise(name, found) or None) if found else None
 
@@ -146,8 +149,13 @@ def unique(found: Iterable[ChannelIdentity | None]) -> tuple[ChannelIdentity, ..
 def from_criteria(platform: str | None, criteria: Any) -> str | None:
     """The address that was asked for, normalised; for messenger the number that was searched."""
     name = channel(platform)
-    found = fields.ident(criteria, CRITERIA.get(platform or "", "phoneNumber"))
+    found = fields.ident(criteria, CRITERIA.get((platform or "").lower(), "phoneNumber"))
     return (normalise(name, found) or None) if name and found else None
+
+
+def is_reached_by_criteria(platform: str | None) -> bool:
+    """Whether the criteria of a link to `platform` are an address there."""
+    return (platform or "").lower() in CRITERIA
 
 
 def discarded(survivor: str, ids: Iterable[str | None]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from receiver.providers.smooch.v1_body import (
     channel_of,
     each,
     identities_of,
+    own_id,
     shared,
 )
 
@@ -64,7 +65,7 @@ def _sent(
 def _message(
     hook: Hook, message: dict[str, Any], raw: dict[str, Any], position: int | None
 ) -> dict[str, Any]:
-    message_id = fields.ident(message, "_id")
+    message_id = own_id(message)
     source = fields.text(message, "source.type")
     when = fields.moment(message, "received")
     return hook.shared | {
@@ -85,15 +86,18 @@ def _author(hook: Hook, message: dict[str, Any]) -> dict[str, Any]:
     if author is None or message.get("role") not in (None, "appUser"):
         return {}
     user = User(author, fields.ident(hook.body, "appUser.userId"))
-    return {"user": user, "identities": identities_of(hook.body)}
+    person, client = hook.body.get("appUser"), hook.body.get("client")
+    return {"user": user, "identities": identities_of(person, client)}
 
 
 def _delivered(
     hook: Hook, cls: Make, message: dict[str, Any], raw: dict[str, Any], position: int | None
 ) -> Event:
     """A v1 receipt for one of `messages`, each of them in full."""
-    message_id = fields.ident(message, "_id")
-    key = hook.key(message_id, _destination(hook) or "", position=position)
+    parts = [own_id(message), _destination(hook) or ""]
+    if position is not None:
+        parts.append(str(position))
+    key = hook.key(*parts, position=position)
     return _receipt(hook, cls, message, key | {"raw": raw})
 
 
@@ -101,13 +105,13 @@ def _delivery(hook: Hook, cls: Make) -> list[Event]:
     """A v1.1 receipt: one `message`, its id only, and whether another receipt may follow."""
     message = fields.obj(hook.body, "message")
     final = keys.final(hook.body.get("isFinalEvent"))
-    key = hook.key(fields.ident(message, "_id"), _destination(hook) or "", final)
+    key = hook.key(own_id(message), _destination(hook) or "", final)
     return [_receipt(hook, cls, message, key | {"raw": hook.body})]
 
 
 def _notification(hook: Hook, cls: Make) -> list[Event]:
     """A receipt of the Notification API, whose messages have no id of their own yet."""
-    key = hook.key(fields.ident(hook.body, "notification._id"))
+    key = hook.key(own_id(hook.body.get("notification")))
     return [_receipt(hook, cls, {}, key | {"raw": hook.body})]
 
 
@@ -115,7 +119,7 @@ def _receipt(hook: Hook, cls: Make, message: dict[str, Any], own: dict[str, Any]
     channel = clients.channel(fields.text(hook.body, "source.type") or _destination(hook))
     return cls(
         **hook.shared | own | {"channel": channel or hook.shared["channel"]},
-        message_id=fields.ident(message, "_id"),
+        message_id=own_id(message),
         text=contents.words(message),
         **outcome(hook.body),
     )
@@ -145,7 +149,7 @@ def _postback(
     platform = fields.text(hook.body, "client.platform")
     return cls(
         **hook.shared | hook.key(position=position) | {"channel": clients.channel(platform)},
-        message_id=fields.ident(postback, "message._id"),
+        message_id=own_id(postback.get("message")),
         payload=fields.text(postback, "action.payload"),
         raw=raw,
     )
@@ -158,7 +162,7 @@ def _payment(
     channel = channel_of(hook.body, fields.text(payment, "source.type"))
     return cls(
         **hook.shared | key | {"channel": channel},
-        message_id=fields.ident(payment, "message._id"),
+        message_id=own_id(payment.get("message")),
         raw=raw,
     )
 

@@ -219,6 +219,12 @@ def _merged(payload: Values, email: str | None) -> tuple[ChannelIdentity, ...]:
     return clients.unique([kept, gone])
 
 
+def _deleted(payload: Values, found: Values, cls: Make) -> Event:
+    """Nobody is reached there any more."""
+    found["identities"] = tuple(one.as_("inactive") for one in found["identities"])
+    return cls(**found)
+
+
 def _control_failed(payload: Values, found: Values, cls: Make) -> Event:
     return cls(**found, error=fault(payload.get("error")))
 
@@ -245,7 +251,7 @@ READERS: dict[str | None, tuple[Read, Make]] = {
     "client:remove": (_client, events.IdentityRemoved),
     "user:merge": (_merge, events.UserMerged),
     "user:update": (_plain, events.UserUpdated),
-    "user:remove": (_plain, events.UserDeleted),
+    "user:remove": (_deleted, events.UserDeleted),
     "switchboard:offerControl": (_plain, events.ControlOffered),
     "switchboard:acceptControl": (_plain, events.ControlAccepted),
     "switchboard:passControl": (_plain, events.ControlPassed),

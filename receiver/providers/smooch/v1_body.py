@@ -68,29 +68,35 @@ def each(name: str, build: Build) -> Reader:
 def shared(body: dict[str, Any], trigger: str | None) -> dict[str, Any]:
     """What holds for every event of the body. A notification names its person in matchResult."""
     matched = fields.obj(body, "matchResult") if "matchResult" in body else {}
-    user = user_of(body.get("appUser") or matched.get("appUser"))
+    person = body.get("appUser") or matched.get("appUser")
+    user = user_of(person)
     conversation = body.get("conversation") or matched.get("conversation")
     return {
         "trigger": trigger,
         "user": user,
-        "identities": identities_of(body) if user else (),
+        "identities": identities_of(person, body.get("client")) if user else (),
         "channel": channel_of(body) or clients.passthrough(trigger),
-        "conversation_id": fields.ident(conversation, "_id"),
+        "conversation_id": own_id(conversation),
         "occurred_at": fields.moment(body, "timestamp"),
     }
 
 
+def own_id(thing: Any) -> str | None:
+    """The id of a user, message or conversation: `_id`, or `id` as in v2 where that is missing."""
+    return fields.ident(thing, "_id") or fields.ident(thing, "id")
+
+
 def user_of(person: Any) -> User | None:
     """The appUser's id, and the business's own for it."""
-    user_id = fields.ident(person, "_id")
+    user_id = own_id(person)
     return User(user_id, fields.ident(person, "userId")) if user_id else None
 
 
-def identities_of(body: dict[str, Any]) -> tuple[ChannelIdentity, ...]:
+def identities_of(person: Any, client: Any) -> tuple[ChannelIdentity, ...]:
     """Those of the appUser, then the `client` of a webhook with includeClient."""
-    found = clients.of_user(body.get("appUser"))
-    if body.get("client"):
-        found.append(clients.identity(body["client"], fields.text(body, "appUser.email")))
+    found = clients.of_user(person)
+    if client:
+        found.append(clients.identity(client, fields.text(person, "email")))
     return clients.unique(found) if found else ()
 
 

@@ -8,7 +8,7 @@ from handlers.people import ChannelIdentity
 from receiver import fields
 from receiver.providers.smooch import clients
 from receiver.providers.smooch.faults import fault
-from receiver.providers.smooch.v1_body import Hook, Make, each, user_of
+from receiver.providers.smooch.v1_body import Hook, Make, each, own_id, user_of
 
 # A link that failed proves nothing.
 LINK_PROVES: dict[Make, str] = {events.LinkMatched: "pending", events.LinkSucceeded: "active"}
@@ -49,7 +49,8 @@ def link(hook: Hook, cls: Make) -> list[Event]:
     channel = clients.channel(platform)
     address = clients.from_criteria(platform, hook.body.get("criteria"))
     identities, status = hook.shared["identities"], LINK_PROVES.get(cls)
-    if hook.shared["user"] and channel and address and status and platform in clients.CRITERIA:
+    proves = hook.shared["user"] and clients.is_reached_by_criteria(platform)
+    if proves and channel and address and status:
         linked = ChannelIdentity(channel, address, platform, status=status)
         identities = _with_linked(identities, linked)
     return [
@@ -88,7 +89,7 @@ def merge(hook: Hook, cls: Make) -> list[Event]:
     return [
         cls(
             **hook.shared | hook.key() | {"user": user, "identities": clients.unique(found)},
-            discarded=clients.discarded(user.id, (fields.ident(one, "_id") for one in gone)),
+            discarded=clients.discarded(user.id, (own_id(one) for one in gone)),
             raw=hook.body,
         )
     ]

@@ -123,6 +123,18 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "message.received",
         inbound("WHATSAPP", "whatsapp", "US.1349000000000001"),
     ),
+    "message_text_other_case": (
+        "message.received",
+        inbound("ViberBM", "viber_business", "+15145550100"),
+    ),
+    "message_text_number_as_float": (
+        "message.received",
+        inbound("SMS", "sms", "+15145550100", user="sms:+15145550100"),
+    ),
+    "message_text_endless_time": (
+        "message.received",
+        {**INBOUND_RCS, **ASKED, "occurred_at": at(7, 1000)},
+    ),
     "message_text_viber": ("message.received", inbound("VIBER", "viber", VIBER_ID, APP)),
     "message_text_reply_to": ("message.received", {**INBOUND_RCS, **ASKED}),
     "message_text_unreadable_time": (
@@ -541,6 +553,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "identities": (PHONE,),
         },
     ),
+    "contact_update_without_id": (
+        "user.updated",
+        {
+            **TAKEN,
+            "trigger": "CONTACT_UPDATE",
+            "id": f"contact_update_notification:{DIGEST}",
+            "dedup_window": HOUR,
+        },
+    ),
     "contact_delete": (
         "user.deleted",
         {
@@ -560,6 +581,16 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "user": User(CONTACT, "crm-17"),
             "identities": (PHONE, PSID, on("SMS", "sms", "+15145550106")),
             "discarded": (OTHER_CONTACT,),
+        },
+    ),
+    "contact_merge_with_itself": (
+        "user.merged",
+        {
+            **TAKEN,
+            "trigger": "CONTACT_MERGE",
+            "id": f"contact_merge_notification:{CONTACT}",
+            "user": User(CONTACT, "crm-17"),
+            "identities": (PHONE, PSID),
         },
     ),
     "contact_merge_without_names": (

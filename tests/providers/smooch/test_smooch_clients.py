@@ -47,6 +47,9 @@ ADDRESSES: list[tuple[dict[str, Any], str, str | None]] = [
     ({"platform": "ios"}, "ios", None),
     ({"platform": "android"}, "android", None),
     ({"platform": "Carrier", "externalId": "c1"}, "carrier", "c1"),
+    ({"platform": "Twilio", "info": {"phoneNumber": "+15145550111"}}, "sms", "+15145550111"),
+    ({"platform": "frontendemail"}, "email", "user@example.com"),
+    ({"platform": "iOS", "externalId": "mine"}, "ios", None),
 ]
 
 
@@ -137,6 +140,7 @@ def test_of_the_same_client_the_address_is_kept_wherever_it_is_told() -> None:
     [
         ("twilio", {"phoneNumber": "+1 (514) 555-0110"}, "+15145550110"),
         ("mailgun", {"address": "Ada@Example.COM", "phoneNumber": "1"}, "Ada@example.com"),
+        ("Mailgun", {"address": "Ada@Example.COM", "phoneNumber": "1"}, "Ada@example.com"),
         ("messenger", {"phoneNumber": "+1 514 555 0110"}, "+1 514 555 0110"),
         ("twilio", {"address": "ada@example.com"}, None),
         ("twilio", None, None),
