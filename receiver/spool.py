@@ -262,3 +262,9 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def leftovers(folder: Path) -> tuple[list[Path], list[Path]]:
+    """What is in a folder, whoever has it: segments with anything in them, files set aside."""
+    segments = [path for path in sorted(folder.glob("*.spool")) if path.stat().st_size]
+    return segments, sorted(folder.glob("aside-*"))

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from handlers.actions import Action, Reply, Send
+from handlers.actions import Action, AddIdentity, Link, Reply, Send, StartAvaamo
 from handlers.event import Consent, Event, Fault, Receipt
 from handlers.events import ConsentFailed, ConsentOptedOut, MessageReceived
 from handlers.people import PHONE_CHANNELS, ChannelIdentity, User, normalise
@@ -21,6 +21,9 @@ from storage.tables import micros
 # Where a message of one word is an order, by the carriers' rules.
 # https://help.twilio.com/articles/223134027
 SPOKEN = frozenset({"sms", "mms", "rcs"})
+
+# The business's own windows: nobody can be written to there who does not open them.
+_OWN = frozenset({"web", "ios", "android", "sdk", "api"})
 STOP_WORDS = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT")
 START_WORDS = ("START", "YES", "UNSTOP")
 
@@ -110,21 +113,17 @@ def _places(account: str, event: Event) -> list[tuple[bytes, str, str]]:
     ]
     if told or event.user is None or event.channel is None:
         return told
-    address = _itself(event.user, event.channel)
-    if address is not None:
-        place = _address(account, event.channel, address)
-        return [(place, event.channel, address)] if place else []
+    itself = _itself(event.user)
+    if itself is not None and itself.channel == event.channel:
+        place = keys.address(account, itself)
+        return [(place, event.channel, itself.identity or "")] if place else []
     return [(_person(keys.user(account, event.user.id), event.channel), event.channel, "")]
 
 
-def _itself(user: User, channel: str) -> str | None:
-    """The address on `channel` of a user who is known by nothing else (Sinch DISPATCH, SMS)."""
-    kind, _, address = user.id.partition(":")
-    return address if kind == channel and channel in PHONE_CHANNELS and address else None
-
-
-def _address(account: str, channel: str, address: str) -> bytes | None:
-    return keys.address(account, ChannelIdentity(channel, address))
+def _itself(user: User) -> ChannelIdentity | None:
+    """The address of a user who is known by nothing else (Sinch DISPATCH, SMS)."""
+    channel, _, address = user.id.partition(":")
+    return ChannelIdentity(channel, address) if channel in PHONE_CHANNELS and address else None
 
 
 def _person(user_key: bytes, channel: str) -> bytes:
@@ -133,7 +132,10 @@ def _person(user_key: bytes, channel: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An action that is about to be sent. `event_id`: what it answers; None: nothing."""
+    """An action that is about to be sent. `event_id`: what it answers; None: nothing.
+
+    account: who sends it. heard: other accounts whose people's words count for it as well.
+    """
 
     id: int
     account: str
@@ -142,6 +144,7 @@ class Letter:
     user_key: bytes | None
     identities: Sequence[ChannelIdentity]
     event_id: int | None
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -154,9 +157,11 @@ class _Target:
 def refused(tx: Transaction, letters: Sequence[Letter]) -> set[int]:
     """The ids of those that would go to somebody who has refused messages on that channel.
 
-    The first reply to the message by which they refused is not among them: it may confirm it.
+    A link is among them too, whatever its confirmation: what is said next would go there. The
+    first reply to the message by which they refused is not: it may confirm it.
     """
-    targets = [target for letter in letters if (target := _target(letter)) is not None]
+    heard = _heard(tx, letters)
+    targets = [t for letter in letters if (t := _target(letter, heard)) is not None]
     if not targets:
         return set()
     _add_people(tx, targets)
@@ -177,29 +182,53 @@ def refused(tx: Transaction, letters: Sequence[Letter]) -> set[int]:
     return set(found) - confirming
 
 
-def _target(letter: Letter) -> _Target | None:
+def _heard(tx: Transaction, letters: Sequence[Letter]) -> dict[bytes, str]:
+    """Whose account hears the people whom an Avaamo agent writes to: its own hears nobody."""
+    people = {i.user_key for i in letters if isinstance(i.action, StartAvaamo) and i.user_key}
+    if not people:
+        return {}
+    return {bytes(row[0]): row[1] for row in tx.known("app_user", "key, account", "key", people)}
+
+
+def _target(letter: Letter, heard: Mapping[bytes, str]) -> _Target | None:
     """Where it will arrive, as far as that is known here; None where nobody can have refused."""
     where = _where(letter)
-    if where is None or where[0] not in PHONE_CHANNELS:
+    if where is None or where.channel in _OWN:
         return None
-    channel, address = where
-    place = _address(letter.account, channel, normalise(channel, address)) if address else None
-    return _Target(letter, channel, [place] if place else [])
+    also = heard.get(letter.user_key or b"")
+    accounts = {letter.account, *letter.heard, *([also] if also else [])}
+    places = [place for name in accounts if (place := keys.address(name, where))]
+    return _Target(letter, where.channel, places)
 
 
-def _where(letter: Letter) -> tuple[str, str | None] | None:
+def _where(letter: Letter) -> ChannelIdentity | None:
     match letter.action:
         case Send(via=str() as channel, to=str() as address):
-            return channel, address
+            return _at(channel, address)
+        case Link(target=target):
+            return _at(target.channel, target.address)
+        case AddIdentity(channel=channel, identity=address, app_id=app):
+            return _at(channel, address, app)
+        case StartAvaamo(to_phone=str() as address):
+            return _at("sms", address)
         case Send(via=wanted) | Reply(channel=wanted):
-            active = [i for i in letter.identities if i.status == "active"]
-            fitting = [i for i in active if wanted in (None, i.channel)]
-            on = wanted or (fitting[0].channel if fitting else None)
-            if on is None:
-                return None
-            known = (i.identity for i in fitting if i.channel == on and i.identity)
-            return on, next(known, _itself(letter.user, on) if letter.user else None)
+            return _reached(letter, wanted)
     return None
+
+
+def _at(channel: str, address: str, app: str | None = None) -> ChannelIdentity:
+    return ChannelIdentity(channel, normalise(channel, address), app_id=app)
+
+
+def _reached(letter: Letter, wanted: str | None) -> ChannelIdentity | None:
+    """Where a person is reached on a channel, or at all; without an address if none is known."""
+    itself = _itself(letter.user) if letter.user else None
+    active = [i for i in letter.identities if i.status == "active"] + ([itself] if itself else [])
+    on = wanted or (active[0].channel if active else None)
+    if on is None:
+        return None
+    known = (i for i in active if i.channel == on and i.identity)
+    return next(known, ChannelIdentity(on))
 
 
 def _add_people(tx: Transaction, targets: Sequence[_Target]) -> None:
@@ -215,8 +244,10 @@ def _add_people(tx: Transaction, targets: Sequence[_Target]) -> None:
 
 def _reader(letter: Letter) -> bytes | None:
     """Whom it is for; None where it goes to an address."""
-    elsewhere = isinstance(letter.action, Send) and letter.action.to is not None
-    return None if elsewhere else letter.user_key
+    match letter.action:
+        case Reply() | Send(to=None):
+            return letter.user_key
+    return None
 
 
 def _confirmations(

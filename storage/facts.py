@@ -90,15 +90,18 @@ def _settle_link(
 
 
 def _fits(row: Any, event: LinkOutcome) -> bool:
-    """Whether the outcome can be of this link: the same client, or channel and address."""
+    """Whether the outcome can be of this link: the same client, or channel and address.
+
+    Another client with the same address is the one that was there before, which a merge has kept.
+    """
     _, channel, platform, address, client_id, _ = row
-    if event.client_id and client_id:
-        return bool(event.client_id == client_id)
+    if event.client_id and client_id == event.client_id:
+        return True
     if event.platform and platform != event.platform and channel != event.channel:
         return False
     if event.address and address:
         return comparable(channel, event.address) == comparable(channel, address)
-    return True
+    return not (event.client_id and client_id)
 
 
 def _note_receipt(tx: Transaction, account: str, event: Receipt, now: datetime) -> None:

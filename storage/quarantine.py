@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from storage import keys
 from storage.dialects import Transaction
 from storage.tables import micros, moment
+from storage.traces import Traces
 
+BATCH = 100  # requests that are read at once
 _COLUMNS = "id, account, received_at, peer, status, reason, salt, headers, size, body"
 _LOCK = int.from_bytes(keys.digest("quarantine")[:8], "big", signed=True)
 
@@ -163,5 +165,16 @@ def _refusal(row: Sequence[object]) -> Refusal:
 
 
 def remove(tx: Transaction, ids: Sequence[int]) -> None:
-    """They are events now."""
+    """Take these away."""
     tx.run("DELETE FROM quarantine WHERE id IN (SELECT value FROM numbers(?))", list(ids))
+
+
+def forget(tx: Transaction, account: str, named: Traces) -> int:
+    """Take away the account's that name somebody; how many those were."""
+    lock(tx)
+    ids = in_order(tx, account)
+    batches = (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+    kept = (one for batch in batches for one in read(tx, batch))
+    gone = [one.id for one in kept if one.id is not None and named.found_in(one.body)]
+    remove(tx, gone)
+    return len(gone)

@@ -3,13 +3,17 @@
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from receiver.cli.app import Failure, app, load_settings, say_json
 from receiver.cli.database import opened
 from receiver.cli.looking import JsonFlag, users_app
+
+if TYPE_CHECKING:
+    from receiver.settings import Settings
+    from storage.database import Database
 
 
 @app.command()
@@ -65,17 +69,51 @@ def erase(
 
     if not yes:
         typer.confirm(f"Forget {user} of {account} for ever?", abort=True, err=True)
+    settings = load_settings()
     with opened() as database:
+        _mind_files(settings, database, account, user)
         with database.write() as tx:
             gone = forget(tx, account, user)
-        database.compact()
-    if not gone.users:
+        compacted = database.compact()
+    if compacted and not gone.users:
         raise Failure(f"there is no user {user!r} in {account}")
     when = datetime.now(UTC)
     if as_json:
         say_json({"account": account, "erased_at": moment(when), **asdict(gone)})
+    else:
+        typer.echo(
+            f"Forgotten at {moment(when)}: {gone.users} ids, {gone.identities} identities,"
+            f" {gone.events} events, {gone.actions} actions, {gone.links} links,"
+            f" {gone.refused} refused requests."
+        )
+    if not compacted:
+        raise Failure(
+            "all that is deleted, but the database's file may still hold it: it was in use, or its"
+            " disk full, and could not be written anew; run the same command again, best while"
+            " nothing is served, until it says that there is no such user"
+        )
+
+
+def _mind_files(settings: "Settings", database: "Database", account: str, user: str) -> None:
+    """Raise Failure where a file beside the database holds, or may hold, something of theirs."""
+    from receiver.intake import spool_folder
+    from receiver.spool import leftovers
+    from storage import erase, traces
+
+    folder = spool_folder(settings)
+    if folder is None:
         return
-    typer.echo(
-        f"Forgotten at {moment(when)}: {gone.users} ids, {gone.identities} identities,"
-        f" {gone.events} events, {gone.actions} actions, {gone.links} links."
-    )
+    with database.read() as tx:
+        named = traces.of(tx, erase.known(tx, account, user))
+    waiting, aside = leftovers(folder)
+    if waiting:
+        raise Failure(
+            f"webhooks wait in {folder}, which may tell of them: nothing was forgotten."
+            " Let `hookline serve` take them in, then run this again"
+        )
+    for path in aside:
+        if named.found_in(path.read_bytes()):
+            raise Failure(
+                f"{path} was set aside and names them: nothing was forgotten."
+                " Take what you need from it, delete it, then run this again"
+            )

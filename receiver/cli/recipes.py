@@ -1,7 +1,8 @@
 """
 `hookline create-user`, `link` and `send`: the providers' guides from the shell.
 
-They go straight to the provider and use no database: the outcome of a link comes by webhook.
+They go straight to the provider: the outcome of a link comes by webhook. Of a database, where there
+is one, they ask only whether the person has refused to be written to.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from receiver.cli.app import (
     printable,
     say_json,
 )
+from receiver.cli.consent import heed
 
 if TYPE_CHECKING:
     from handlers.actions import Action
@@ -111,6 +113,7 @@ def link(
     else:
         confirm = (confirmation, message)
         action = _link(platform, address, given, confirm, conversation_id)
+    heed(load_settings(), account, action, user)
     _tell(_send(account, action, Recipient(user=User(user))), account, as_json)
 
 
@@ -158,6 +161,7 @@ def send(
             conversation_id=conversation_id,
             options=options,
         )
+    heed(load_settings(), account, action, user)
     _tell(_send(account, action, Recipient(user=User(user) if user else None)), account, as_json)
 
 

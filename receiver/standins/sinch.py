@@ -134,7 +134,12 @@ async def patch_contact(state: SinchState, request: Request) -> Response:
     check_mask(request, given)
     contact |= given
     state.fire({"contact_update_notification": {"contact": dict(contact)}}, app=False)
-    return JSONResponse(contact)
+    answer = JSONResponse(contact)
+    survivor = state.merging.pop(contact["id"], None)
+    if survivor is not None:
+        there = state.contacts.setdefault(survivor, {"id": survivor, "channel_identities": []})
+        state.merge(contact, there)
+    return answer
 
 
 _VIEWS: list[tuple[str, str, View]] = [

@@ -70,11 +70,7 @@ async def merge(state: SinchState, request: Request) -> Response:
     state.need_contacts()
     kept = state.contact(request.path_params["contact"])
     gone = state.contact((await read(request, Merge)).source_id)
-    known = kept["channel_identities"]
-    known += [identity for identity in gone["channel_identities"] if identity not in known]
-    del state.contacts[gone["id"]]
-    told = {"preserved_contact": kept, "deleted_contact": gone}
-    state.fire({"contact_merge_notification": told}, app=False)
+    state.merge(gone, kept)
     return JSONResponse(kept)
 
 

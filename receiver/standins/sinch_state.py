@@ -20,6 +20,8 @@ class SinchState(State):
     token_life:  seconds. tokens_fetched: how often a token was asked for; revoke() ends them.
     secret:      of the webhook. hooks: where outcomes go; set hooks.target to receive them.
     unreachable: identities to which delivery fails.
+    merging:     contact's id -> survivor's: who becomes another contact as soon as an identity is
+                 added to them, before that is answered.
     opted_out:   identities by the list they are on. webhooks: id -> as it is shown.
     """
 
@@ -37,6 +39,7 @@ class SinchState(State):
     messages: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     unreachable: set[str] = field(default_factory=set)
+    merging: dict[str, str] = field(default_factory=dict)
     opted_out: dict[str, list[str]] = field(default_factory=dict)
     webhooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     hooks: Hooks = field(init=False)
@@ -59,6 +62,14 @@ class SinchState(State):
                 raise Refusal(404, "NOT_FOUND", "contact not found")
             self.contacts[contact_id] = {"id": contact_id, "channel_identities": []}
         return self.contacts[contact_id]
+
+    def merge(self, gone: dict[str, Any], kept: dict[str, Any]) -> None:
+        """The identities of the one are the other's; from now on its id is nobody's."""
+        known = kept["channel_identities"]
+        known += [identity for identity in gone["channel_identities"] if identity not in known]
+        del self.contacts[gone["id"]]
+        told = {"preserved_contact": dict(kept), "deleted_contact": dict(gone)}
+        self.fire({"contact_merge_notification": told}, app=False)
 
     def check_app(self, app_id: str) -> None:
         """Raises Refusal (404) for another app's id."""

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from receiver.standins.core import Refusal, Strict, read
 from receiver.standins.smooch_bodies import ChangesV1, Content, Profile
+from receiver.standins.smooch_merge import merge
 from receiver.standins.smooch_state import Person, SmoochState
 
 
@@ -147,10 +148,7 @@ async def merged(state: SmoochState, request: Request, version: str) -> Response
     kept, gone = (
         state.person(one.id or one.userId or "") for one in (body.surviving, body.discarded)
     )
-    kept.clients += gone.clients
-    del state.users[gone.id]
-    hook = {"trigger": "merge:appUser", "version": version}
-    state.hooks.fire(hook | {"surviving": {"_id": kept.id}, "discarded": {"_id": gone.id}})
+    merge(state, gone, kept, version)
     return JSONResponse({})
 
 

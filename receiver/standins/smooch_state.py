@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from receiver.standins.core import Refusal, State
+from receiver.standins.core import Refusal, State, stamp
 from receiver.standins.hooks import Hooks
 
 # https://docs.smooch.io/rest/#retry-policy
@@ -47,6 +47,7 @@ class SmoochState(State):
     adopt:       create users and conversations that are asked for and not known.
     integrations: platform -> id; v2 and v1.1 refuse ids that are not among them. Empty: any.
     unreachable: addresses that cannot be linked.
+    merging:     user's id -> survivor's: who becomes another user in the middle of their next link.
     secret:      of the webhook. hooks: where outcomes go; set hooks.target to receive them.
     conversations: id -> user's id. webhooks: id -> as it is shown.
     custom_integration: to which v2 ties webhooks; None: the app has none.
@@ -61,6 +62,7 @@ class SmoochState(State):
     adopt: bool = False
     integrations: dict[str, str] = field(default_factory=dict)
     unreachable: set[str] = field(default_factory=set)
+    merging: dict[str, str] = field(default_factory=dict)
     users: dict[str, Person] = field(default_factory=dict)
     conversations: dict[str, str] = field(default_factory=dict)
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -91,6 +93,17 @@ class SmoochState(State):
         if self.adopt:
             return self.add_user(name)
         raise Refusal(404, "user_not_found", "User not found")
+
+    def fire_v2(self, kind: str, payload: dict[str, Any]) -> None:
+        """A webhook of v2 with one event."""
+        event = {"id": self.new_id(), "type": kind, "createdAt": stamp(self.clock())}
+        self.hooks.fire(
+            {
+                "app": {"id": self.app_id},
+                "webhook": {"id": "5d0000000000000000000001", "version": "v2"},
+                "events": [event | {"payload": payload}],
+            }
+        )
 
     def holder(self, conversation_id: str) -> Person | None:
         """Whose conversation it is. Raises Refusal (404) for one that there is not."""

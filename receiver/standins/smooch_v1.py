@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from receiver.standins import smooch_bodies as bodies
-from receiver.standins import smooch_hooks, smooch_more
+from receiver.standins import smooch_hooks, smooch_merge, smooch_more
 from receiver.standins.core import Refusal, read, stamp
 from receiver.standins.smooch_state import Client, Person, SmoochState
 
@@ -53,8 +53,9 @@ async def link(state: SmoochState, request: Request, version: str) -> Response:
         fail(state, person, client)
     else:
         state.hooks.fire(_link_hook("link:match", person, client))
+        holder, kept = smooch_merge.in_the_middle(state, person, client)
         if body.confirmation.type == "immediate":
-            confirm(state, person, client)
+            confirm(state, holder, kept)
     return JSONResponse({"appUser": _user(state, person, before=client)})
 
 

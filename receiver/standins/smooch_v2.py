@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from receiver.standins import smooch_bodies as bodies
-from receiver.standins import smooch_hooks, smooch_more
+from receiver.standins import smooch_hooks, smooch_merge, smooch_more
 from receiver.standins.core import Refusal, read, stamp
 from receiver.standins.smooch_state import Client, Person, SmoochState
 
@@ -60,8 +60,9 @@ async def link(state: SmoochState, request: Request) -> Response:
         fail(state, person, client)
     else:
         _fire(state, "client:update", person, client, "matched")
+        holder, kept = smooch_merge.in_the_middle(state, person, client)
         if body.confirmation.type == "immediate":
-            confirm(state, person, client)
+            confirm(state, holder, kept)
     return answer
 
 
@@ -131,7 +132,7 @@ async def say(state: SmoochState, request: Request) -> Response:
         told: dict[str, Any] = {"message": {"id": message["id"]}, "destination": destination}
         told |= {"externalMessages": [], "isFinalEvent": True}
         payload = {"user": _truncated(person), "conversation": _short(conversation)} | told
-        _event(state, "conversation:message:delivery:channel", payload)
+        state.fire_v2("conversation:message:delivery:channel", payload)
     return JSONResponse({"messages": [message]}, 201)
 
 
@@ -181,18 +182,7 @@ def _fire(
         "reason": reason,
         "source": {"type": "api"},
     }
-    _event(state, kind, payload | more)
-
-
-def _event(state: SmoochState, kind: str, payload: dict[str, Any]) -> None:
-    event = {"id": state.new_id(), "type": kind, "createdAt": stamp(state.clock())}
-    state.hooks.fire(
-        {
-            "app": {"id": state.app_id},
-            "webhook": {"id": "5d0000000000000000000001", "version": "v2"},
-            "events": [event | {"payload": payload}],
-        }
-    )
+    state.fire_v2(kind, payload | more)
 
 
 _VIEWS: list[tuple[str, str, View]] = [

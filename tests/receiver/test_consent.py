@@ -1,14 +1,14 @@
 """Who has said STOP gets nothing more on that channel, but for one word that it was heard."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from handlers import Context, MessageReceived, Router
+from handlers import Context, LinkFailed, MessageReceived, Prompt, Router, Twilio, when
 from handlers.event import Fault
 from handlers.events import (
     ConsentOptedIn,
@@ -23,7 +23,7 @@ from receiver.standins.faults import Answer
 from storage import asked
 from storage.consent import Words
 from storage.database import Database
-from tests.receiver.worker import NOW, Stage, World, world
+from tests.receiver.worker import NOW, Stage, World, said, texted, world
 
 PHONE = "15145550123"
 OTHER = "15145550188"
@@ -133,7 +133,9 @@ def test_each_of_the_usual_words_stops_if_it_is_the_whole_message(
 ) -> None:
     async def main() -> None:
         async with world(stage, database, answering(via="sms")) as here:
-            people = [{"contact": f"c{n}", "phone": f"151455501{n:02}"} for n in range(len(WORDS))]
+            people: list[dict[str, Any]] = [
+                {"contact": f"c{n}", "phone": f"151455501{n:02}"} for n in range(len(WORDS))
+            ]
             for person, word in zip(people, WORDS, strict=True):
                 await say(here, text(word, **person))
             assert here.worker.statuses() == list(WORDS.values())
@@ -251,7 +253,7 @@ def test_an_error_tells_of_a_stop_that_came_another_way(
 
     async def main() -> None:
         async with world(stage, database, answering(via="sms")) as here:
-            about = {"user": User(CONTACT), "channel": "sms", "message_id": "m"}
+            about: dict[str, Any] = {"user": User(CONTACT), "channel": "sms", "message_id": "m"}
             failed = kind(id="r", error=fault, occurred_at=NOW, **about)
             here.worker.happen(failed, account="texts")
             await say(here, text("hi", minutes=1))
@@ -289,5 +291,107 @@ def test_the_words_are_the_installations(stage: Stage, database: Database) -> No
             await say(here, text("STOP"), text("arrêt", minutes=1), text("hm", minutes=2))
             await say(here, text(" REPRISE ", minutes=3))
             assert here.worker.statuses() == ["dead", "dead", "dead", "sent"]
+
+    stage.run(main())
+
+
+def elsewhere(words: str, minutes: int) -> MessageReceived:
+    """Somebody else, or the same person under another id, by text message."""
+    identity = ChannelIdentity("sms", f"+{PHONE}", "twilio", "c0ffee")
+    return MessageReceived(
+        id=f"m:{words}:{minutes}",
+        user=User("9d9e1f2a3b4c5d6e7f809a1b"),
+        identities=(identity,),
+        channel="sms",
+        text=words,
+        occurred_at=NOW + minutes * MINUTE,
+    )
+
+
+def linking(told: list[Any], ask: Callable[[Context[MessageReceived]], None]) -> Router:
+    """Does what `ask` does when somebody says "text me"."""
+    router = Router()
+
+    @router.on_message(when.text("text me"))
+    async def link(ctx: Context[MessageReceived]) -> None:
+        ask(ctx)
+
+    @router.on(LinkFailed)
+    async def failed(ctx: Context[LinkFailed]) -> None:
+        assert ctx.event.link is not None
+        assert ctx.event.error is not None
+        told.append((ctx.event.link.note, ctx.event.error.code, ctx.event.address))
+
+    return router
+
+
+NOTE = {"why": "asked"}
+LINKS: dict[str, tuple[str, Callable[[Context[MessageReceived]], None]]] = {
+    "at once": ("chat", lambda ctx: ctx.link(Twilio(f"+{PHONE}"), note=NOTE)),
+    "with a question": ("chat", lambda ctx: ctx.link(Twilio(f"+{PHONE}"), Prompt(), note=NOTE)),
+    "to a contact": ("texts", lambda ctx: ctx.add_identity("sms", f"+{PHONE}", note=NOTE)),
+}
+
+
+@pytest.mark.parametrize(("account", "ask"), LINKS.values(), ids=LINKS)
+def test_a_number_that_refused_is_not_linked_and_the_handler_is_told(
+    stage: Stage, database: Database, account: str, ask: Callable[[Context[MessageReceived]], None]
+) -> None:
+    told: list[Any] = []
+    words = {"chat": said, "texts": texted}[account]
+
+    async def main() -> None:
+        async with world(stage, database, linking(told, ask)) as here:
+            here.worker.happen(elsewhere("STOP", minutes=0), account=account)
+            here.worker.receive(words("text me"), account=account)
+            await here.worker.work()
+            assert here.worker.rows("SELECT status, error FROM action") == [("dead", "opted out")]
+            assert (here.smooch.requests, here.sinch.requests) == ([], [])
+            assert told == [(NOTE, "opted_out", f"+{PHONE}")]
+            here.worker.happen(elsewhere("START", minutes=1), account=account)
+            here.worker.receive(words("do text me"), account=account)
+            await here.worker.work()
+            assert here.worker.statuses() == ["dead", "sent"]
+
+    stage.run(main())
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(PHONE, "opted out"), (OTHER, "there is no account agent")]
+)
+def test_an_agent_that_hears_nobody_minds_what_was_said_to_the_account(
+    stage: Stage, database: Database, number: str, error: str
+) -> None:
+    def ask(ctx: Context[MessageReceived]) -> None:
+        ctx.start_avaamo("agent", to_phone=f"+{number}")
+
+    async def main() -> None:
+        async with world(stage, database, linking([], ask)) as here:
+            here.worker.happen(elsewhere("STOP", minutes=0))
+            here.worker.receive(said("text me"))
+            await here.worker.work()
+            assert here.worker.rows("SELECT error FROM action") == [(error,)]
+
+    stage.run(main())
+
+
+def test_a_notice_counts_on_any_channel_that_sends_one(stage: Stage, database: Database) -> None:
+    async def main() -> None:
+        async with world(stage, database, answering()) as here:
+            here.worker.receive(texted("hi"), account="texts")
+            await here.worker.work()
+            [(user, channel, identity, app)] = here.worker.rows(
+                "SELECT u.id, i.channel, i.identity, i.app_id FROM identity i"
+                " JOIN app_user u ON u.key = i.user_key"
+            )
+            known = ChannelIdentity(channel, identity, app_id=app)
+            notice = ConsentOptedOut(
+                id="n", user=User(user), identities=(known,), occurred_at=NOW + MINUTE
+            )
+            here.worker.happen(notice, account="texts")
+            here.worker.receive(texted("hi again"), account="texts")
+            await here.worker.work()
+            assert channel == "messenger"
+            assert here.worker.statuses() == ["sent", "sent", "dead", "dead"]
 
     stage.run(main())

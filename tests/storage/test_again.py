@@ -13,7 +13,7 @@ from handlers.people import User
 from storage import again, inbox, keys, lanes, outbox, work
 from storage.database import Database
 from storage.inbox import Delivery
-from storage.outbox import NewAction
+from storage.outbox import NewAction, Note
 from storage.tables import Queue
 from storage.work import Dead, Done, HandlerRun, Result, Verdict, Work
 
@@ -161,7 +161,7 @@ def test_an_action_that_waits_for_a_human_is_sent_again(
     [first, second] = [row[0] for row in rows(database, "SELECT id FROM action ORDER BY id")]
     with database.write() as tx:
         [claim] = lanes.claim(tx, Queue.SEND, now, LEASE, 10)
-        outbox.note(tx, first, status, now, error="lost", attempts=1)
+        outbox.note(tx, [Note(first, status, 1, error="lost")], now)
         lanes.bury(tx, claim, "lost", now)
         assert again.resend(tx, [first, second, 999], now) == 1
     assert rows(database, "SELECT status, error FROM action ORDER BY id") == [

@@ -28,7 +28,7 @@ from handlers.people import ChannelIdentity, User
 from storage import inbox, keys, outbox
 from storage.database import Database
 from storage.inbox import Delivery
-from storage.outbox import NewAction
+from storage.outbox import NewAction, Note
 from storage.tables import JobState, Queue
 
 ANN = User("ann")
@@ -229,7 +229,7 @@ def _said(database: Database, now: datetime, status: str) -> int:
     with database.write() as tx:
         outbox.add(tx, [new], now, timedelta(days=1))
         [(number,)] = tx.run("SELECT max(id) FROM action").fetchall()
-        outbox.note(tx, number, status, now, attempts=1)
+        outbox.note(tx, [Note(number, status, 1)], now)
         if status == "uncertain":
             dead = int(JobState.DEAD)
             tx.run("UPDATE job SET state = ? WHERE ref = ? AND queue = 2", dead, number)

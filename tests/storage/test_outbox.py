@@ -11,7 +11,7 @@ from handlers.people import ChannelIdentity, User
 from storage import inbox, keys, lanes, outbox
 from storage.database import Database
 from storage.inbox import Delivery
-from storage.outbox import NewAction
+from storage.outbox import NewAction, Note
 from storage.tables import Queue
 
 DAY = timedelta(days=1)
@@ -134,7 +134,7 @@ def test_an_attempt_is_written_down(database: Database, now: datetime) -> None:
     columns = "status, error, attempts, settled_at IS NULL"
     for status in ("queued", "uncertain", "dead", "sent"):
         with database.write() as tx:
-            outbox.note(tx, number, status, now, error="why", attempts=3)
+            outbox.note(tx, [Note(number, status, 3, error="why")], now)
         [found] = rows(database, f"SELECT {columns} FROM action")
         assert found == (status, "why", 3, status == "queued")
 
