@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum, auto
+from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -59,9 +60,13 @@ def protocol(header_timeout: timedelta, body_timeout: timedelta) -> type["Edge"]
     header_timeout: from the first byte of a request, and from the connection for the first one.
     body_timeout: for a whole body. The endpoint answers then if part of it came; else we do.
     """
+    return type("ConfiguredEdge", (Edge,), limits(header_timeout, body_timeout))
+
+
+def limits(header_timeout: timedelta, body_timeout: timedelta) -> dict[str, Any]:
+    """The attributes of a class of Edge."""
     head, body = header_timeout.total_seconds(), body_timeout.total_seconds() + SLACK
-    limits = {"header_timeout": head, "body_timeout": body, "tick": min(head, body)}
-    return type("ConfiguredEdge", (Edge,), limits)
+    return {"header_timeout": head, "body_timeout": body, "tick": min(head, body)}
 
 
 class Edge(HttpToolsProtocol):

@@ -11,27 +11,30 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from receiver.accounts import Account
-from receiver.commit import Full, GroupCommit, NonceReused, Stored
+from receiver.brief import brief
+from receiver.commit import GroupCommit
 from receiver.errors import Refused
 from receiver.incoming import PACKED, BadBody, Gone, Packed, Reader
+from receiver.ledger import Full, NonceReused, Result, Stored
 from receiver.logs import get_logger
 from receiver.notebook import Notebook
 from receiver.provider import PATH_TOKEN
 from receiver.quarantine import refusal
-from receiver.receive import receive
+from receiver.receive import admit
 from storage.database import AWAY
-from storage.inbox import Delivery
 
 PREFIX = "/webhooks/"
 RETRY_AFTER = 5  # seconds; Smooch's own back-off is longer, Sinch's first retry comes after 5
 LINGER = 1.0  # seconds for which a body that is too long is still read, so that the 413 is seen
-LARGE = 64 * 1024  # bytes from which a body is read off the loop
-ACK_DEADLINE = 5.0  # seconds; Smooch gives up waiting after 20
+
+# In a scope: why `express` could not store it. What is told then is what stands here.
+_FAILED = "hookline.failed"
 
 log = get_logger()
 
@@ -59,6 +62,7 @@ class WebhookEndpoint:
         body_timeout: float,
     ) -> None:
         self._accounts = accounts
+        self._at = {f"{PREFIX}{name}": one for name, one in accounts.items() if one.receives}
         self._commit = commit
         self._notebook = notebook
         self._clock = clock
@@ -67,7 +71,9 @@ class WebhookEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, answered whatever happens."""
         began = time.perf_counter()
-        account, token = self._addressed(scope["path"])
+        account, token = self._at.get(scope["path"]), ""
+        if account is None:
+            account, token = self._addressed(scope["path"])
         if account is None:
             await _answer(send, 404)
             tell_lost(scope, "unknown account")
@@ -77,7 +83,7 @@ class WebhookEndpoint:
             return
         if token:
             scope["headers"] = [*scope["headers"], (PATH_TOKEN, token.encode())]
-        status, fields = await self._handle(account, scope, receive)
+        status, told = await self._handle(account, scope, receive)
         if status == 0:
             log.info("webhook_aborted", account=account.name, reason="no complete body came")
             return
@@ -85,10 +91,29 @@ class WebhookEndpoint:
             await _cut_off(send, receive)
         else:
             await _answer(send, status)
-        if status != 200:
-            fields["client"] = _client(scope)
-        fields["ms"] = round((time.perf_counter() - began) * 1000, 2)
-        _tell(status, account.name, fields)
+        if isinstance(told, str):
+            _tell(status, account.name, reason=told, client=_client(scope), ms=_since(began))
+        else:
+            _tell_stored(account.name, told, began)
+
+    def express(self, scope: Scope, body: bytes, tell: Callable[[bool], None]) -> bool:
+        """The same for a request that is as it should be, without waiting. False: it is not.
+
+        tell: called later. True: it is on disk. False: it could not be stored, for a reason that
+        is in the scope now, so that `__call__` answers it.
+        """
+        began = time.perf_counter()
+        headers, account = scope["headers"], self._at.get(scope["path"])
+        if account is None or scope["method"] != "POST":
+            return False
+        try:
+            self._reader.check(headers, body)
+            delivery = admit(account, headers, body, self._clock())
+            self._commit.submit(delivery, partial(_expressed, scope, account.name, began, tell))
+        except Exception:  # it comes again in `__call__`, where it is answered
+            return False
+        self._notebook.used(account.name, delivery.secret)
+        return True
 
     def _addressed(self, path: str) -> tuple[Account | None, str]:
         """Whose path it is, and what stands in it after the account's name: "" or a token."""
@@ -101,15 +126,16 @@ class WebhookEndpoint:
 
     async def _handle(
         self, account: Account, scope: Scope, receive_: Receive
-    ) -> tuple[int, dict[str, Any]]:
-        """The status, and what the log says beside it. Status 0: there is nobody to answer."""
+    ) -> tuple[int, str | Stored]:
+        """The status, and why, or what was stored. Status 0: there is nobody to answer."""
         body = b""
         try:
             body = await self._reader.read(scope["headers"], receive_)
-            delivery = await self._read(account, scope["headers"], body)
+            if _FAILED in scope:
+                raise scope[_FAILED]
+            delivery = admit(account, scope["headers"], body, self._clock())
             self._notebook.used(account.name, delivery.secret)
-            async with asyncio.timeout(ACK_DEADLINE):
-                stored = await self._commit.save(delivery)
+            stored = await self._commit.save(delivery)
         except NonceReused as reused:
             log.critical("nonce_reused", account=account.name, stored=False)
             return self._refused(account, scope, body, 401, str(reused))
@@ -118,23 +144,23 @@ class WebhookEndpoint:
         except Packed as packed:
             return self._refused(account, scope, packed.body, 415, PACKED)
         except BadBody as bad:
-            return bad.status, {"reason": str(bad)}
+            return bad.status, str(bad)
         except Gone:
-            return 0, {}
+            return 0, ""
         except Full:
-            return 503, {"reason": "too much is waiting"}
-        except TimeoutError:
-            return 503, {"reason": f"not stored within {ACK_DEADLINE:g} s"}
+            return 503, "too much is waiting"
+        except TimeoutError as error:
+            return 503, str(error)
         except AWAY as error:
-            return 503, {"reason": f"the database: {type(error).__name__}"}
+            return 503, f"the database: {type(error).__name__}"
         except Exception as error:
             log.exception("webhook_bug", account=account.name, error=type(error).__name__)
-            return 500, {"reason": "a bug of ours"}
-        return 200, _summary(delivery, stored)
+            return 500, "a bug of ours"
+        return 200, stored
 
     def _refused(
         self, account: Account, scope: Scope, body: bytes, status: int, reason: str
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> tuple[int, str]:
         """Keep it, since it may be our own settings that are wrong."""
         kept = refusal(
             account,
@@ -146,25 +172,17 @@ class WebhookEndpoint:
             now=self._clock(),
         )
         self._notebook.refused(kept)
-        return status, {"reason": reason}
-
-    async def _read(
-        self, account: Account, headers: list[tuple[bytes, bytes]], body: bytes
-    ) -> Delivery:
-        now = self._clock()
-        if len(body) > LARGE:
-            return await asyncio.to_thread(receive, account, headers, body, now)
-        return receive(account, headers, body, now)
+        return status, reason
 
 
-def _summary(delivery: Delivery, stored: Stored) -> dict[str, Any]:
-    """What the log tells of a webhook that was taken."""
-    told = {"events": len(delivery.events), "new": stored.new, "unparsed": delivery.error}
-    if stored.replayed:
-        told["replay"] = True
-    if stored.spooled:
-        told["spooled"] = True
-    return told
+def _expressed(
+    scope: Scope, account: str, began: float, tell: Callable[[bool], None], result: Result
+) -> None:
+    if isinstance(result, Stored):
+        _tell_stored(account, result, began)
+    else:
+        scope[_FAILED] = result
+    tell(_FAILED not in scope)
 
 
 def _start(status: int, *extra: tuple[bytes, bytes]) -> dict[str, Any]:
@@ -202,7 +220,7 @@ async def _other_method(scope: Scope, account: str, send: Send) -> None:
     method = scope["method"]
     if method not in ("GET", "HEAD"):
         await _answer(send, 405)
-        _tell(405, account, {"reason": "method", "client": _client(scope)})
+        _tell(405, account, reason="method", client=_client(scope))
         return
     length = str(len(_GREETING)).encode()
     headers = [(b"content-length", length), (b"content-type", b"text/plain")]
@@ -219,13 +237,31 @@ def _client(scope: Scope) -> str | None:
 def tell_lost(scope: Scope, reason: str) -> None:
     """Log a 404 with the path as it came, for whoever registered the wrong one."""
     path = _TOKEN.sub(r"\1/...", scope["raw_path"][:100].decode("ascii", "replace"))
-    _tell(404, None, {"reason": reason, "path": path, "client": _client(scope)})
+    _tell(404, None, reason=reason, path=path, client=_client(scope))
 
 
-def _tell(status: int, account: str | None, fields: dict[str, Any]) -> None:
-    if status == 200:
-        log.info("webhook_received", account=account, **fields)
-    elif status >= 500:
+def _tell(status: int, account: str | None, **fields: Any) -> None:
+    if status >= 500:
         log.error("webhook_deferred", account=account, status=status, **fields)
     else:
         log.warning("webhook_refused", account=account, status=status, **fields)
+
+
+def _tell_stored(account: str, stored: Stored, began: float) -> None:
+    told: dict[str, object] = {
+        "account": account,
+        "events": stored.events,
+        "new": stored.new,
+        "unparsed": stored.unparsed,
+        "ms": _since(began),
+    }
+    if stored.replayed:
+        told["replay"] = True
+    if stored.spooled:
+        told["spooled"] = True
+    brief("webhook_received", **told)
+
+
+def _since(began: float) -> float:
+    """Milliseconds."""
+    return round((time.perf_counter() - began) * 1000, 2)

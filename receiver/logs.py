@@ -17,6 +17,7 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from receiver.brief import brief
 from receiver.redact import HIDDEN
 
 # Loggers of others that have something to say when it is a warning; httpx logs URLs at INFO.
@@ -38,9 +39,12 @@ _BEARER = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 SHORTEST = 6  # characters; a shorter secret would be found in everything
 
 
-def get_logger() -> Any:
-    """A logger; how it writes is decided by `configure`, before or after this."""
-    return structlog.get_logger()
+def get_logger(**bound: Any) -> Any:
+    """A logger; how it writes is decided by `configure`, before or after this.
+
+    bound: stands in each of its lines.
+    """
+    return structlog.get_logger(**bound)
 
 
 def configure(
@@ -73,6 +77,8 @@ def configure(
         cache_logger_on_first_use=False,
     )
     _bridge(out, threshold, before, after)
+    cheaply = as_json and not extra and threshold <= logging.INFO
+    brief.write = out.write if cheaply else None
 
 
 def frames(error: BaseException) -> dict[str, str]:

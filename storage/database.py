@@ -11,13 +11,31 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
-from storage import dialects
+from storage import dialects, postgres
 from storage.dialects import Transaction
 
 # What the database raises when it is away, locked or full: our fault, never the sender's.
 AWAY = (DBAPIError, TimeoutError)
 
+# What SQLite and PostgreSQL call it when a disk takes no more, or a quota does not.
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "53100")
+
+_WORTH = 20  # transactions before it is worth to fold the log
+_PASSES = 4  # over the log, while it is written to
+_REST = 256  # pages of it that may be moved while nobody writes
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class NewerSchema(Exception):
+    """The database was set up by a later program than this one, which must not touch it."""
+
+
+def is_full(error: Exception) -> bool:
+    """Whether the database has no room left on its disk: it does not mend that by itself."""
+    reason = getattr(error, "orig", None)
+    names = (getattr(reason, "sqlite_errorname", None), getattr(reason, "sqlstate", None))
+    return any(name in _FULL for name in names)
 
 
 class Database:
@@ -30,15 +48,17 @@ class Database:
         self.url = url
         self.engine, self._transaction = dialects.connect(url, pool_size)
         self._lock = dialects.writer_lock(url)
+        self._written = 0  # transactions since the log was folded
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction that may write: committed at the block's end, undone by an exception."""
         if self._lock is None:
-            with self.engine.begin() as connection:
+            with self.engine.begin() as connection, postgres.pipeline(connection):
                 yield self._transaction(connection)
             return
         with self._lock, self.engine.connect() as connection:
+            self._written += 1
             connection.execution_options(hookline_write=True)
             with connection.begin():
                 yield self._transaction(connection)
@@ -46,15 +66,47 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A transaction that only reads."""
-        with self.engine.connect() as connection:
+        with self.engine.connect() as connection, postgres.errors(connection):
             yield self._transaction(connection)
 
-    def compact(self) -> None:
-        """Let nothing that was deleted linger: SQLite keeps it in its log until it is folded in."""
-        if self.engine.dialect.name == "sqlite":
-            with self.engine.connect() as connection:
-                connection.exec_driver_sql("COMMIT")
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    def compact(self) -> bool:
+        """Let nothing that was deleted linger: SQLite keeps it in free pages and in its log.
+
+        Writes the whole file anew, while nobody else can write. False: others were using it, so
+        that something may be left.
+        """
+        if self._lock is None:
+            return True
+        with self._lock, self.engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            try:
+                connection.exec_driver_sql("VACUUM")
+                [row] = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except DBAPIError:
+                return False
+            finally:
+                connection.exec_driver_sql("BEGIN")
+        return not row[0]
+
+    def fold(self) -> None:
+        """Move what SQLite's log holds into the file, so that the log starts anew.
+
+        Others go on writing meanwhile; they wait only for the little that is left at the end.
+        """
+        if self._lock is None or self._written < _WORTH:
+            return
+        self._written = 0
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            try:
+                moved = 0
+                for _ in range(_PASSES):
+                    before, moved = moved, _folded(connection)
+                    if moved - before < _REST:
+                        break
+                with self._lock:
+                    _folded(connection)
+            finally:
                 connection.exec_driver_sql("BEGIN")
 
     def close(self) -> None:
@@ -73,7 +125,10 @@ class Database:
         return sorted(before)
 
     def pending(self) -> list[str]:
-        """The revisions that this program knows and the database has not, oldest first."""
+        """The revisions that this program knows and the database has not, oldest first.
+
+        Raises NewerSchema where the database has one that this program does not know.
+        """
         script = ScriptDirectory.from_config(_config())
         with self.engine.connect() as connection:
             present = set(MigrationContext.configure(connection).get_current_heads())
@@ -82,7 +137,7 @@ class Database:
             return known
         unknown = present - set(known)
         if unknown:
-            raise RuntimeError(
+            raise NewerSchema(
                 f"the database is newer than this program (revision {min(unknown)}): upgrade it"
             )
         return known[max(known.index(head) for head in present) + 1 :]
@@ -95,6 +150,12 @@ class Database:
         """Raise what the database raises when it does not answer."""
         with self.read() as tx:
             tx.run("SELECT 1")
+
+
+def _folded(connection: Connection) -> int:
+    """Move what the log holds by now; how many of its pages have been moved in all."""
+    [(_, _, moved)] = connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    return int(moved)
 
 
 def _config() -> Config:

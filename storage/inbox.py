@@ -7,6 +7,7 @@ The unique dedup key decides who was first, whatever the number of processes.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from handlers.event import Event
 from handlers.events import Unknown, UserMerged
@@ -24,10 +25,10 @@ _EVENT = (
 _WEBHOOK = "id, account, received_at, body, error, internal"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One genuine request.
 
+    events:   in the order in which they stand in the body.
     error:    why the body gave no events; then `events` is empty, and it is kept as unparsed.
     internal: the body was made here, in `handlers.codec`'s form.
     secret:   the index of the account's secret that proved it; None where none had to.

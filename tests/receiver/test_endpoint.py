@@ -19,8 +19,10 @@ from receiver import app
 from receiver.accounts import accounts
 from receiver.commit import GroupCommit
 from receiver.endpoint import WebhookEndpoint
+from receiver.ledger import Ledger
 from receiver.notebook import Notebook
 from receiver.providers.smooch.options import SmoochOptions
+from receiver.receive import read
 from storage.database import Database
 from storage.quarantine import Bounds
 from storage.queries import EventRow
@@ -351,7 +353,7 @@ def test_a_bug_of_ours_is_a_500_without_a_word(sqlite_url: str) -> None:
 
     async def post_one() -> httpx.Response:
         database = Database(sqlite_url)
-        commit = GroupCommit(database, lambda: NOW)
+        commit = GroupCommit(Ledger(database, lambda: NOW, read=lambda one: read(broken, one)))
         notebook = Notebook(database, broken, lambda: NOW, Bounds(1, 1, timedelta(days=1), 1))
         endpoint = WebhookEndpoint(
             broken, commit, notebook, lambda: NOW, max_body=1000, body_timeout=5

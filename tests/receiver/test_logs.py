@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from receiver import logs
+from receiver.brief import brief
 
 CANARY = 'canary-"secret"-7f3a9c'
 PHONE = "+15145550123"
@@ -33,6 +34,7 @@ def _as_it_was() -> Iterator[None]:
         logging.getLogger(name).setLevel(level)
     access.propagate = True
     structlog.reset_defaults()
+    brief.write = None
 
 
 def written(out: io.StringIO) -> list[dict[str, Any]]:

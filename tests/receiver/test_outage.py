@@ -6,7 +6,6 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -205,7 +204,7 @@ def test_what_cannot_be_stored_is_set_aside_and_stops_nothing(
     database: Database, tmp_path: Path
 ) -> None:
     good = [Delivery(SMOOCH, said(number), (), NOW) for number in range(3)]
-    bad = replace(good[0], account="no such\0account")
+    bad = good[0]._replace(account="no such\0account")
     left_over(tmp_path, good[0], bad, good[1])
 
     async def nothing(_: Reception) -> None:

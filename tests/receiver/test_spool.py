@@ -5,7 +5,6 @@ import signal
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,7 +57,7 @@ def drained(spool: Spool, limit: int = 100) -> tuple[list[Delivery], list[Unread
 @pytest.mark.parametrize("limit", [1, 2, 100])
 def test_what_goes_in_comes_out_in_order_and_byte_for_byte(limit: int, tmp_path: Path) -> None:
     sent = [delivery(number, body) for number, body in enumerate(BODIES)]
-    sent.append(replace(sent[0], nonce="n-1", expires_at=NOW + timedelta(days=1)))
+    sent.append(sent[0]._replace(nonce="n-1", expires_at=NOW + timedelta(days=1)))
     with opened(tmp_path) as spool:
         assert [spool.append([one], begin=True) for one in sent] == [1] * len(sent)
         assert drained(spool, limit) == (sent, [])

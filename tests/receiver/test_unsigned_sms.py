@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from receiver import logs, run, samples
 from receiver.accounts import accounts
 from receiver.app import public
+from receiver.brief import brief
 from receiver.cli.main import app
 from receiver.errors import Refused
 from receiver.intake import intake
@@ -87,6 +88,7 @@ def log() -> Iterator[io.StringIO]:
     yield out
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
+    brief.write = None
 
 
 def configured(**given: Any) -> SinchSmsOptions:

@@ -17,7 +17,7 @@ from receiver import samples
 from receiver.accounts import Account, accounts
 from receiver.deliver import Deliverer, expire_links
 from receiver.dispatch import Dispatcher, Limits
-from receiver.receive import read_again
+from receiver.receive import read
 from receiver.send import Sender
 from receiver.settings import Settings
 from receiver.standins.server import serving
@@ -125,7 +125,7 @@ class Worker:
         """Store webhooks, as the receiver does."""
         for body in bodies:
             kept = Delivery(account, body, (), self.clock())
-            self.store(read_again(self.accounts, kept))
+            self.store(read(self.accounts, kept))
 
     def happen(self, *events: Event, account: str = "chat") -> None:
         """Store events as they would come in one webhook."""
