@@ -45,10 +45,16 @@ def public(endpoint: WebhookEndpoint) -> ASGIApp:
     return app
 
 
-def admin(ready: Callable[[], dict[str, str | None]], token: SecretStr | None = None) -> ASGIApp:
+def admin(
+    ready: Callable[[], dict[str, str | None]],
+    lags: Callable[[], dict[str, dict[str, float]]],
+    token: SecretStr | None = None,
+) -> ASGIApp:
     """`/livez` says that the process runs, `/readyz` that it can do its work.
 
     ready: the checks by name, each with what is wrong, or None; called in a thread.
+    lags: how long each event loop lets others wait, in seconds (`Watchdog.lags`); told beside the
+    checks, and no reason to fail.
     token: what a request must bear (`Authorization: Bearer ...`) to see more than `/livez`.
     """
 
@@ -60,6 +66,6 @@ def admin(ready: Callable[[], dict[str, str | None]], token: SecretStr | None = 
             return Response(status_code=401, headers={"www-authenticate": "Bearer"})
         checks = ready()
         status = 503 if any(checks.values()) else 200
-        return JSONResponse({"ready": status == 200, "checks": checks}, status)
+        return JSONResponse({"ready": status == 200, "checks": checks, "lag": lags()}, status)
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])

@@ -5,13 +5,14 @@ by side, and settles what has ended together with the next claim, in one transac
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError
 
-from receiver.logs import get_logger
+from receiver.logs import frames, get_logger
 from storage.database import AWAY
 
 Item = TypeVar("Item")
@@ -28,7 +29,7 @@ log = get_logger()
 
 
 class Engine(Generic[Item, Result]):
-    """One loop. `step(results, room)` settles and claims, in a thread of its own.
+    """`step(results, room)` settles and claims, in a thread of its own; `work` runs in the loop.
 
     work:   what to do with one item; a failure of the work is a result, too.
     spoilt: what is settled in place of a result that the database does not take, such as a text
@@ -58,13 +59,22 @@ class Engine(Generic[Item, Result]):
         self._wake = asyncio.Event()
         self._ended: list[Result] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._give_up: float | None = None  # the loop's time; None: not stopping
+        self._loop: asyncio.AbstractEventLoop | None = None  # None: not running yet
+        self._give_up: float | None = None  # as time.monotonic() has it; None: not stopping
         # Not the loop's own threads: whoever fills those must not keep us from settling.
         self._thread = ThreadPoolExecutor(1, f"engine-{name}")
 
+    @property
+    def unsettled(self) -> int:
+        """How many items are under way, or done and not stored yet."""
+        return len(self._tasks) + len(self._ended)
+
     def wake(self) -> None:
-        """There may be work: look now. From the loop's own thread."""
-        self._wake.set()
+        """There may be work: look now. From any thread."""
+        if self._loop is None or self._wake.is_set():  # it will look anyway
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it has stopped
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
         """Until `stop`: then what is under way is ended and settled, and nothing new is claimed.
@@ -72,12 +82,13 @@ class Engine(Generic[Item, Result]):
         What has not ended within `grace` is cut short, and what the database does not take within
         it is left: their leases give both to whoever works next.
         """
+        self._loop = asyncio.get_running_loop()
         try:
             while not self._is_over():
                 claimed = await self._turn()
                 if not claimed and not self._ended:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), self._poll)
+                        await asyncio.wait_for(self._wake.wait(), self._within_grace(self._poll))
                 self._wake.clear()
         finally:
             self._thread.shutdown(wait=False)
@@ -85,18 +96,24 @@ class Engine(Generic[Item, Result]):
                 task.cancel()
 
     def stop(self) -> None:
-        """Claim nothing more."""
-        self._give_up = asyncio.get_running_loop().time() + self._grace
-        self._wake.set()
+        """Claim nothing more. From any thread; the grace counts from the first call."""
+        if self._give_up is None:
+            self._give_up = time.monotonic() + self._grace
+        self.wake()
 
     def _is_over(self) -> bool:
         if self._give_up is None:
             return False
-        left = len(self._tasks) + len(self._ended)
-        late = asyncio.get_running_loop().time() > self._give_up
+        left, late = self.unsettled, time.monotonic() > self._give_up
         if left and late:
             log.warning("stopped_early", part=self._name, unsettled=left)
         return not left or late
+
+    def _within_grace(self, seconds: float) -> float:
+        """So long, or until just after the end of the grace."""
+        if self._give_up is None:
+            return seconds
+        return min(seconds, max(self._give_up - time.monotonic(), 0) + 0.01)
 
     async def _turn(self) -> int:
         """Settle and claim once; how many were claimed."""
@@ -125,13 +142,13 @@ class Engine(Generic[Item, Result]):
         if _is_away(error):
             log.error("database_away", part=self._name, error=type(error).__name__)
             self._ended = results + self._ended
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self._within_grace(self._pause))
         elif results:
             for result in results:
                 await self._settle_alone(result)
         else:
             log.error("cannot_claim", part=self._name, exc_info=error)
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self._within_grace(self._pause))
 
     async def _settle_alone(self, result: Result) -> None:
         try:
@@ -147,8 +164,8 @@ class Engine(Generic[Item, Result]):
     async def _do(self, item: Item) -> None:
         try:
             result = await self._work(item)
-        except Exception:
-            log.exception("engine_bug", part=self._name)  # its lease gives it to the next worker
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            log.error("engine_bug", part=self._name, **frames(error))  # its lease frees it
         else:
             self._ended.append(result)
             self._wake.set()

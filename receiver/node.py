@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,24 +18,20 @@ from handlers.router import Router
 from receiver import app
 from receiver.accounts import Account, accounts
 from receiver.bell import Bell
-from receiver.deliver import Delivered, Deliverer, expire_links
-from receiver.dispatch import Dispatcher, Limits
-from receiver.engine import Engine
+from receiver.express import Take
 from receiver.intake import intake, spooling
 from receiver.logs import get_logger
-from receiver.reveal import Reveal
-from receiver.send import DEADLINE, Sender
+from receiver.loops import beside, whole
+from receiver.redact import hide_password
 from receiver.settings import Settings
 from receiver.spool import Spool, Unusable
-from storage import dialects, lanes, retention
+from receiver.watchdog import Watchdog
+from receiver.working import Worker
+from storage import dialects
 from storage.consent import Words
-from storage.database import AWAY, Database
-from storage.outbox import Outgoing
-from storage.work import Result, Work
+from storage.database import AWAY, Database, NewerSchema
 
-TICK = 1.0  # seconds between two looks at what the clock makes due
-_SHARE = 0.75  # of the lease, for a request; after it another worker may have the action
-SENDS = 20  # requests under way at once: a killed worker leaves at most these uncertain
+AGAIN = 1.0  # seconds between two attempts to set up a database that was away at the start
 
 log = get_logger()
 
@@ -59,10 +55,10 @@ class Node:
     works: bool = True
     accounts: dict[str, Account] = field(init=False)
     database: Database = field(init=False)
-    dispatch: Engine[Work, Result] | None = field(init=False, default=None)
-    deliver: Engine[Outgoing, Delivered] | None = field(init=False, default=None)
+    watchdog: Watchdog = field(init=False, default_factory=Watchdog)
+    worker: Worker | None = field(init=False, default=None)
     public: ASGIApp | None = field(init=False, default=None)
-    _loop: asyncio.AbstractEventLoop = field(init=False)
+    express: Take | None = field(init=False, default=None)
     _bell: Bell | None = field(init=False, default=None)
 
     @asynccontextmanager
@@ -71,24 +67,58 @@ class Node:
 
         Raises CannotStart where the database is not as this program needs it.
         """
-        self._loop = asyncio.get_running_loop()
         settings = self.settings
         words = Words.of(settings.stop_words, settings.start_words)
         self.accounts = accounts(settings.accounts, words)
         url = self.settings.database_url.get_secret_value()
         self._bell = Bell(url) if dialects.has_bell(url) else None
-        with alone(url), self._spooling() as spool:
+        with alone(url), self._spooling() as spool, self._watched():
             self.database = Database(url)
             try:
-                _check_schema(self.database)
+                is_set_up = _set_up(self.database)
                 async with contextlib.AsyncExitStack() as stack:
+                    if not is_set_up:
+                        await stack.enter_async_context(beside(self._set_up_later()))
                     if self.works:
-                        await stack.enter_async_context(self._working(url))
+                        self.worker = self._hired()
+                        await stack.enter_async_context(self.worker.working())
                     if self.receives:
                         await stack.enter_async_context(self._receiving(spool))
                     yield self
             finally:
                 self.database.close()
+
+    def stop(self) -> None:
+        """Begin to stop: handlers and senders end what they have, while webhooks are still taken.
+
+        So both halves of a process have the same few seconds, and not one after the other.
+        """
+        if self.worker is not None:
+            self.worker.stop()
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether a handler that holds its thread was left to itself at the end of `running`."""
+        return self.worker is not None and self.worker.left_behind
+
+    async def _set_up_later(self) -> None:
+        """What could not be done at the start, once the database is there."""
+        is_set_up = False
+        while not is_set_up:
+            await asyncio.sleep(AGAIN)
+            try:
+                is_set_up = bool(await whole(asyncio.to_thread(_set_up, self.database)))
+            except CannotStart as error:
+                log.critical("database_unfit", reason=str(error))
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        with self.watchdog, self.watchdog.watching("receiver" if self.receives else "admin"):
+            yield
+
+    def _hired(self) -> Worker:
+        parts = self.settings, self.accounts, self.router, self.database
+        return Worker(*parts, clock, self._bell, self.watchdog)
 
     @contextmanager
     def _spooling(self) -> Iterator[Spool | None]:
@@ -104,103 +134,15 @@ class Node:
         # A worker of its own is woken directly; those of other processes, by the bell.
         ringing = [] if self.works or self._bell is None else [self._bell.ringing()]
         taking = intake(self.settings, self.accounts, clock, self._committed, spool)
-        async with taking as endpoint, _beside(*ringing):
-            self.public = app.public(endpoint)
+        async with taking as endpoint, beside(*ringing):
+            self.public, self.express = app.public(endpoint), endpoint.express
             yield
 
     def _committed(self) -> None:
-        if self.dispatch is not None:
-            self.dispatch.wake()
+        if self.worker is not None:
+            self.worker.wake()
         elif self._bell is not None:
             self._bell.ring()
-
-    @asynccontextmanager
-    async def _working(self, url: str) -> AsyncIterator[None]:
-        settings = self.settings
-        limits = Limits(
-            settings.lease, settings.handler_timeout, settings.max_attempts, settings.link_expiry
-        )
-        deadline = min(DEADLINE, _SHARE * settings.lease.total_seconds())
-        async with Sender(clock, deadline=deadline) as sender:
-            reveal = Reveal(self.database, self.accounts, sender, clock)
-            dispatcher = Dispatcher(
-                self.database,
-                self.accounts,
-                self.router,
-                limits,
-                clock,
-                self._later_deliver,
-                reveal,
-            )
-            deliverer = Deliverer(
-                self.database,
-                self.accounts,
-                sender,
-                clock,
-                self._later_dispatch,
-                lease=settings.lease,
-                max_attempts=settings.max_attempts,
-            )
-            self.dispatch = Engine(
-                "dispatch",
-                dispatcher.step,
-                dispatcher.work,
-                dispatcher.spoilt,
-                settings.concurrency,
-            )
-            self.deliver = Engine(
-                "deliver", deliverer.step, deliverer.work, deliverer.spoilt, SENDS
-            )
-            hearing = [] if self._bell is None else [self._bell.hearing(self._wake_dispatch)]
-            async with asyncio.TaskGroup() as group, _beside(self._tick(), *hearing):
-                for engine in (self.dispatch, self.deliver):
-                    group.create_task(engine.run())
-                try:
-                    yield
-                finally:
-                    self.dispatch.stop()
-                    self.deliver.stop()
-
-    async def _tick(self) -> None:
-        """What the clock makes due: scheduled sends, links without an outcome, old bodies."""
-        while True:
-            try:
-                found = await _whole(asyncio.to_thread(self._look))
-            except AWAY as error:
-                log.error("database_away", part="clock", error=type(error).__name__)
-                found = 0
-            except Exception:
-                log.exception("clock_failed")
-                found = 0
-            if found:
-                self._wake_dispatch()
-                self._wake_deliver()
-            await asyncio.sleep(TICK)
-
-    def _look(self) -> int:
-        now = clock()
-        with self.database.write() as tx:
-            due = lanes.start_scheduled(tx, now, 200)
-        with self.database.write() as tx:
-            expired = expire_links(tx, now, self.settings.lease)
-        keep = retention.Keep(self.settings.keep_payloads, self.settings.keep_events)
-        with self.database.write() as tx:
-            retention.prune(tx, keep, now)
-        return due + expired
-
-    def _wake_dispatch(self) -> None:
-        if self.dispatch is not None:
-            self.dispatch.wake()
-
-    def _wake_deliver(self) -> None:
-        if self.deliver is not None:
-            self.deliver.wake()
-
-    def _later_dispatch(self) -> None:
-        self._loop.call_soon_threadsafe(self._wake_dispatch)
-
-    def _later_deliver(self) -> None:
-        self._loop.call_soon_threadsafe(self._wake_deliver)
 
     def checks(self) -> dict[str, str | None]:
         """What `/readyz` answers: each check with what is wrong, or None."""
@@ -209,35 +151,17 @@ class Node:
             pending = self.database.pending()
         except AWAY as error:
             return {"database": f"does not answer ({type(error).__name__})"}
+        except NewerSchema as newer:
+            return {"database": None, "schema": str(newer)}
         behind = f"run `hookline migrate`: {', '.join(pending)}" if pending else None
         return {"database": None, "schema": behind}
 
 
-async def _whole(step: Coroutine[None, None, int]) -> int:
-    """Wait for a step even when cancelled: its connection must be back before the pool closes."""
-    task = asyncio.ensure_future(step)
-    try:
-        return await asyncio.shield(task)
-    finally:
-        await asyncio.wait([task])
-
-
-@asynccontextmanager
-async def _beside(*jobs: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Let these run until the block ends."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(job) for job in jobs]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
-def _check_schema(database: Database) -> None:
+def _set_up(database: Database) -> bool:
     """A new database is set up; an older one waits for a human's `hookline migrate`.
 
-    A server that is away is no reason not to start: webhooks are deferred, or spooled, meanwhile.
+    A server that is away is no reason not to start: webhooks are deferred, or spooled, meanwhile,
+    and this is False. Raises CannotStart.
     """
     try:
         if database.is_empty():
@@ -250,8 +174,13 @@ def _check_schema(database: Database) -> None:
     except AWAY as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         if not dialects.may_come_back(error):
-            raise CannotStart(f"the database cannot be used: {reason}") from None
+            where = hide_password(database.url)
+            raise CannotStart(f"the database {where} cannot be used: {reason}") from None
         log.error("database_away", part="start", error=type(error).__name__)
+        return False
+    except NewerSchema as newer:
+        raise CannotStart(str(newer)) from None
+    return True
 
 
 @contextmanager

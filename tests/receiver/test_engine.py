@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,10 +107,11 @@ def test_a_bug_in_a_claim_is_tried_again() -> None:
     assert desk.done == ["done 1"]
 
 
-def test_a_bug_in_the_work_loses_that_item_only() -> None:
+@pytest.mark.parametrize("bug", [ZeroDivisionError, SystemExit, KeyboardInterrupt])
+def test_a_bug_in_the_work_loses_that_item_only(bug: type[BaseException]) -> None:
     async def work(item: int) -> str:
         if item == 1:
-            raise ZeroDivisionError
+            raise bug
         return f"done {item}"
 
     desk = Desk([1, 2, 3])
@@ -196,6 +198,55 @@ def test_a_wake_up_is_heard_at_once() -> None:
         await running
 
     asyncio.run(main())
+
+
+def test_a_wake_up_from_another_thread_is_heard_at_once() -> None:
+    desk = Desk([])
+
+    async def main() -> None:
+        made = engine(desk, named, poll=60)
+        made.wake()
+        running = asyncio.create_task(made.run())
+        await asyncio.sleep(0.02)
+        desk.waiting.append(1)
+        await asyncio.to_thread(made.wake)
+        await until(lambda: desk.done == ["done 1"])
+        await asyncio.to_thread(made.stop)
+        await running
+        made.wake()
+
+    asyncio.run(main(), debug=True)  # which refuses what is not safe between threads
+
+
+def test_the_grace_counts_from_the_stop_and_not_from_when_a_blocked_loop_hears_of_it() -> None:
+    desk = Desk([1, 2])
+    began, release = threading.Event(), threading.Event()
+
+    async def work(item: int) -> str:
+        if item == 1:
+            began.set()
+            release.wait(10)
+            return "done 1"
+        await asyncio.sleep(60)
+        return "never"
+
+    def stop(made: Engine[int, str]) -> None:
+        began.wait(10)
+        made.stop()
+        time.sleep(0.4)
+        made.stop()  # a second call brings no second grace
+        release.set()
+
+    async def main() -> None:
+        made = engine(desk, work, poll=60, grace=0.3)
+        stopping = threading.Thread(target=stop, args=(made,))
+        stopping.start()
+        await made.run()
+        assert made.unsettled >= 1
+        stopping.join()
+
+    asyncio.run(main())
+    assert desk.done == []
 
 
 def test_work_that_nobody_announced_is_found_by_looking() -> None:

@@ -1,6 +1,7 @@
 """Whole processes' worth of parts, on real databases that go away and come back."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -101,7 +102,7 @@ def test_a_message_is_answered(database_url: str) -> None:
 
 
 def test_a_stop_settles_what_is_under_way(database_url: str) -> None:
-    began = asyncio.Event()
+    began = threading.Event()
 
     async def slow(ctx: Context[MessageReceived]) -> None:
         began.set()
@@ -113,7 +114,7 @@ def test_a_stop_settles_what_is_under_way(database_url: str) -> None:
             node = Node(settings(database_url, standin), answering(slow))
             async with node.running():
                 await post(node, "one", "two")
-                await began.wait()
+                await until(began.is_set)
 
     asyncio.run(main())
     assert statuses(database_url) == ["done", "pending"]
@@ -174,7 +175,7 @@ def test_one_process_receives_and_another_works(postgres_url: str) -> None:
                 woken = time.monotonic() - began
             assert texts(state) == [f"hello {number}" for number in range(5)]
             assert woken < 4, "five turns of a second each are what polling alone would take"
-            assert (receiver.dispatch, worker.public) == (None, None)
+            assert (receiver.worker, worker.public) == (None, None)
 
     asyncio.run(main())
 
@@ -236,12 +237,12 @@ def own_server() -> Iterator[postgres.Server]:
 def test_what_was_done_while_the_database_was_away_is_kept_and_settled_later(
     own_server: postgres.Server,
 ) -> None:
-    away = asyncio.Event()
+    away = threading.Event()
     calls: list[int] = []
 
     async def wait(ctx: Context[MessageReceived]) -> None:
         calls.append(ctx.attempt)
-        await away.wait()
+        await until(away.is_set)
         ctx.reply("hello")
 
     async def main() -> None:
