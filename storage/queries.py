@@ -16,7 +16,7 @@ PAGE = 500  # rows read at a time, so that a listing of everything needs no memo
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which rows; None or empty: all. limit 0: all of them. status of an event: pending, done,
-    dead or unparsed."""
+    dead, unparsed or conflict."""
 
     account: str | None = None
     type: str | None = None
@@ -51,7 +51,7 @@ class EventRow:
 
 
 _STATUS = (
-    "CASE WHEN e.type = 'unparsed' THEN 'unparsed' WHEN j.id IS NULL THEN 'done'"
+    "CASE WHEN e.type IN ('unparsed', 'conflict') THEN e.type WHEN j.id IS NULL THEN 'done'"
     " WHEN j.state = 4 THEN 'dead' ELSE 'pending' END"
 )
 _EVENTS = (

@@ -241,14 +241,56 @@ def test_no_canary_is_in_an_answer(running: Running) -> None:
         "outbox --json --limit 0",
         "dead --json",
         "dead",
+        "dead --groups",
+        "accounts --json",
+        "secrets",
+        "secrets --json",
+        "quarantine",
+        "quarantine --json --limit 0",
+        "quarantine reverify --dry-run --json",
+        "users show c1 --json",
+        "replay --status done --dry-run --json",
+        "prune --dry-run --json",
+        "migrate --check --json",
+        "doctor",
+        "doctor --json",
+        "verify body.json --account chat --header X-API-Key:{forged}",
+        "verify body.json --account texts --json --header X-Sinch-Webhook-Signature:{forged}",
+        "register chat https://hooks.example.com --dry-run",
         "simulate chat message:appUser --dry-run",
         "simulate texts MESSAGE_INBOUND --dry-run --json",
     ],
 )
 def test_no_command_shows_a_secret(running: Running, command: str) -> None:
-    said = running.run(*command.split(), HOOKLINE_ADMIN_TOKEN=SECRETS["admin"])
+    (running.serving.folder / "body.json").write_text("{}")
+    words = command.format(forged=FORGED).split()
+    said = running.run(*words, HOOKLINE_ADMIN_TOKEN=SECRETS["admin"])
     assert said
     assert escaped(said, [*SECRETS.values(), FORGED]) == []
+
+
+def test_no_help_shows_a_secret(running: Running) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ADMIN_TOKEN", "ACCOUNTS__CHAT__KEY_SECRET", "DATABASE_URL"):
+            patch.setenv(f"HOOKLINE_{name}", SECRETS["smooch_key"])
+        for command in ([], *([family] for family in ("serve", "send", "register", "verify"))):
+            said = running.run(*command, "--help")
+            assert "Usage" in said
+            assert escaped(said, list(SECRETS.values())) == []
+
+
+def test_a_database_that_is_away_is_told_without_its_password(tmp_path: Path) -> None:
+    password = "canary-database-password"
+    url = f"postgresql://hookline:{password}@127.0.0.1:9/hookline"
+    toml = f'database_url = "{url}"\n{SETTINGS.format(url="http://127.0.0.1:9", **SECRETS)}'
+    (tmp_path / "spoken.py").write_text(HANDLERS)
+    with serve(tmp_path, toml, ready=503) as serving:
+        told = httpx.get(f"{serving.admin}/readyz", trust_env=False).text
+        good = _signed("smooch", b"{}", SECRETS["smooch_hook"])
+        assert _post(serving, "chat", b"{}", good).status_code == 200  # spooled
+        serving.said("database_away")
+        told += serving.log.read_text()
+    assert escaped(told, [*SECRETS.values(), password]) == []
 
 
 def test_a_send_that_fails_shows_neither_secret_nor_text(running: Running) -> None:

@@ -1,13 +1,16 @@
 """`hookline replay` and `resend`: doing things again, without doing twice what was done."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from receiver.cli.app import Failure, WrongUse, app, say_json
 from receiver.cli.database import opened
 from receiver.cli.looking import AccountOption, JsonFlag, wanted
+
+if TYPE_CHECKING:
+    from storage.queries import EventRow
 
 
 @app.command()
@@ -44,13 +47,13 @@ def replay(
                     "sent": sum(a["status"] == "sent" for a in asked.actions_of(tx, row.id)),
                 }
                 for row in rows
-                if row.status in ("done", "dead")
+                if _runs(row, ids)
             ]
         if missing:
             raise Failure(f"there is no event {min(missing)} among those chosen")
         if not dry_run:
             with database.write() as tx:
-                numbers = sorted(row.id for row in rows if row.status in ("done", "dead"))
+                numbers = sorted(row.id for row in rows if _runs(row, ids))
                 again.replay(tx, numbers, datetime.now(UTC), handler=handler, resend=resend)
     for plan in plans if as_json or dry_run else ():
         say_json(plan) if as_json else typer.echo(
@@ -59,6 +62,12 @@ def replay(
         )
     if not as_json:
         typer.echo(f"{len(plans)} events {'would run' if dry_run else 'will run'} again.")
+
+
+def _runs(row: "EventRow", ids: list[int] | None) -> bool:
+    """Whether it can run again. One that contradicts another runs only if it is meant."""
+    meant = row.status == "conflict" and row.id in (ids or ())
+    return meant or row.status in ("done", "dead")
 
 
 @app.command()

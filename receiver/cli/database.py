@@ -16,15 +16,20 @@ def opened(*, migrated: bool = True) -> Iterator["Database"]:
 
     migrated: whether its schema must be up to date.
     """
-    from storage.database import AWAY, Database
+    from receiver.redact import hide_password
+    from storage.database import AWAY, Database, NewerSchema
 
-    database = Database(load_settings().database_url.get_secret_value(), pool_size=2)
+    url = load_settings().database_url.get_secret_value()
+    database = Database(url, pool_size=2)
     try:
         if migrated and database.pending():
             raise Failure("the database's schema is not up to date: run `hookline migrate`")
         yield database
     except AWAY as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()
-        raise Failure(f"the database cannot be used: {reason[0] if reason else error}") from None
+        lines = str(getattr(error, "orig", error)).strip().splitlines()
+        reason = lines[0] if lines else error
+        raise Failure(f"the database {hide_password(url)} cannot be used: {reason}") from None
+    except NewerSchema as newer:
+        raise Failure(str(newer)) from None
     finally:
         database.close()

@@ -1,4 +1,4 @@
-"""`hookline events`, `users`, `links`, `outbox` and `dead`: what there is, and what waits."""
+"""`hookline events`, `users`, `links` and `outbox`: what there is."""
 
 import sys
 from collections.abc import Iterable
@@ -54,7 +54,7 @@ def events(
     context: typer.Context,
     account: AccountOption = None,
     type_: Annotated[str | None, typer.Option("--type", help="message.received ...")] = None,
-    status: Annotated[str | None, typer.Option(help="pending, done, dead or unparsed.")] = None,
+    status: Annotated[str | None, typer.Option(help="pending, done, dead, unparsed ...")] = None,
     user: Annotated[str | None, typer.Option(help="A user's id, alias or external id.")] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME")] = None,
@@ -211,28 +211,6 @@ def outbox(
     show(
         rows, ["id", "account", "user", "kind", "status", "delivery", "attempts", "error"], as_json
     )
-
-
-@app.command()
-def dead(
-    account: AccountOption = None,
-    limit: Limit = 50,
-    as_json: JsonFlag = False,
-) -> None:
-    """What was given up and waits for a human: events and actions."""
-    from receiver.accounts import accounts
-    from receiver.listing import shown
-    from storage import asked, queries
-
-    known = accounts(load_settings().accounts)
-    with opened() as database, database.read() as tx:
-        chosen = queries.Filter(account, status="dead", limit=limit)
-        found = [{"what": "event", **shown(row, known)} for row in queries.events(tx, chosen)]
-        waiting = asked.outbox(tx, account, ["dead", "uncertain"], limit)
-        found += [{"what": "action", **row} for row in waiting]
-    show(found, ["what", "id", "account", "type", "kind", "status", "attempts", "error"], as_json)
-    if found and not as_json:
-        typer.echo("`hookline replay ID` runs an event again, `hookline resend ID` an action.")
 
 
 def show(rows: Iterable[dict[str, Any]], columns: list[str], as_json: bool) -> None:

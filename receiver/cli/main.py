@@ -20,6 +20,7 @@ from receiver.cli import (
     running,
     simulate,
     verify,
+    waiting,
 )
 from receiver.cli.app import app
 
@@ -33,6 +34,7 @@ FAMILIES = (
     verify,
     simulate,
     looking,
+    waiting,
     faring,
     again,
     recipes,

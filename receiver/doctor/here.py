@@ -7,7 +7,7 @@ from pathlib import Path
 from receiver.doctor.finding import Finding, bad, ok, warning
 from receiver.plugins import BadHandler, load_handlers
 from receiver.settings import Settings
-from storage.database import AWAY, Database
+from storage.database import AWAY, Database, NewerSchema
 
 MOUNTS = Path("/proc/self/mounts")  # Linux; elsewhere nothing is known of mounts
 
@@ -49,7 +49,7 @@ def _schema(url: str) -> Finding:
         pending = database.pending()
     except AWAY as error:
         return bad("database", f"does not answer ({type(error).__name__})", "see database_url")
-    except RuntimeError as error:
+    except NewerSchema as error:
         return bad("database", str(error), "install the newer hookline")
     finally:
         database.close()

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,15 +31,19 @@ def binary() -> Path | None:
 
 
 @contextmanager
-def nginx(folder: Path, upstream: int) -> Iterator[int]:
-    """Serve in front of `upstream`; the port. Raises FileNotFoundError where there is none."""
+def nginx(folder: Path, upstream: int, changes: Mapping[str, str] | None = None) -> Iterator[int]:
+    """Serve in front of `upstream`; the port. Raises FileNotFoundError where there is none.
+
+    changes: what stands in the sample -> what stands there in this test.
+    """
     found = binary()
     if found is None:
         raise FileNotFoundError("no nginx: apt-get install nginx-light, or set $NGINX")
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nginx.conf"
-    config.write_text(adapted(SAMPLE.read_text(), folder, port, upstream))
+    changed = replaced(SAMPLE.read_text(), changes or {})
+    config.write_text(adapted(changed, folder, port, upstream))
     if not os.access(found, os.X_OK):
         found.chmod(0o755)
     command = [str(found), "-p", str(folder), "-c", str(config), "-e", str(folder / "error.log")]
@@ -69,10 +73,24 @@ def adapted(sample: str, folder: Path, port: int, upstream: int) -> str:
         "ssl_certificate_key /etc/ssl/hookline/privkey.pem;": "",
         "ssl_protocols TLSv1.2 TLSv1.3;": "",
     }
+    return replaced(sample, changes)
+
+
+def replaced(sample: str, changes: Mapping[str, str]) -> str:
+    """The sample with all of these in place of what must stand in it exactly once."""
     for old, new in changes.items():
         assert sample.count(old) == 1, f"the sample has not exactly one {old!r}"
         sample = sample.replace(old, new)
     return sample
+
+
+def version() -> tuple[int, ...]:
+    """Of the nginx that there is; () where there is none."""
+    found = binary()
+    if found is None:
+        return ()
+    told = subprocess.run([str(found), "-v"], capture_output=True, check=True, text=True).stderr
+    return tuple(int(part) for part in told.partition("/")[2].split()[0].split("."))
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
