@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from sqlmodel import SQLModel
 
 from storage.database import Database
-from storage.dialects import SEQUENCE
+from storage.postgres import SEQUENCE
 from tests.parts import postgres
 
 STRICT = os.environ.get("HOOKLINE_TEST_STRICT") == "1"

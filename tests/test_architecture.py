@@ -19,10 +19,11 @@ RECEIVER = [
     {"bench", "demo", "doctor"},
     {"run", "demo_view"},
     {"node"},
-    {"app", "intake"},
+    {"app", "express", "intake", "working"},
     {"endpoint", "dispatch", "deliver"},
     {"commit", "notebook", "quarantine"},
-    {"engine", "limits", "receive", "reveal", "listing"},
+    {"ledger"},
+    {"engine", "limits", "outcomes", "receive", "reveal", "listing", "watchdog"},
     {"drain"},
     {
         "accounts",
@@ -35,14 +36,18 @@ RECEIVER = [
         "send",
         "serving",
         "settings",
+        "sink",
     },
     {"incoming", "spool", "standins"},
     {"registry"},
     {"providers"},
     {"answers", "bodies", "credentials", "registration", "sinch_diagnosis"},
     {"sinch_signature"},
-    {"aside", "kinds", "provider", "fields", "logs", "backoff", "options", "records"},
-    {"errors", "redact"},
+    {
+        *("aside", "backoff", "connections", "fields", "kinds", "logs", "loops", "options"),
+        *("provider", "records"),
+    },
+    {"brief", "errors", "redact"},
     {"sources"},
 ]
 
@@ -66,6 +71,7 @@ HTTPX_VALUES = {"Auth", "BasicAuth", "Headers", "QueryParams", "Request", "Respo
 # the stand-ins, which are somebody else's process.
 SHELLS = (
     "receiver/bench/",
+    "receiver/brief.py",
     "receiver/cli/",
     "receiver/demo.py",
     "receiver/node.py",
