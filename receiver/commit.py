@@ -34,7 +34,7 @@ class _Waiter:
 class GroupCommit:
     """The one way in. `start` before, `stop` after; safe for one event loop.
 
-    limit: deliveries that may wait. writers: transactions side by side (PostgreSQL only).
+    limit: deliveries that may wait.
     committed: called in the loop after each batch that brought something new.
     deadline: seconds after which nobody is kept waiting any longer.
     """
@@ -44,7 +44,6 @@ class GroupCommit:
         ledger: Ledger,
         *,
         limit: int = 1000,
-        writers: int = 1,
         committed: Callable[[], None] = lambda: None,
         deadline: float = DEADLINE,
     ) -> None:
@@ -52,30 +51,25 @@ class GroupCommit:
         self._limit = limit
         self._committed = committed
         self._deadline = deadline
-        self._queue: SimpleQueue[_Waiter | None] = SimpleQueue()  # None: the end, for one writer
+        self._queue: SimpleQueue[_Waiter | None] = SimpleQueue()  # None: the end
         self._unanswered: deque[_Waiter] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._threads = [
-            threading.Thread(target=self._write, name=f"commit-{n}", daemon=True)
-            for n in range(writers)
-        ]
+        # One is enough: its batches grow with the time that a commit takes.
+        self._thread = threading.Thread(target=self._write, name="commit", daemon=True)
 
     def start(self) -> None:
         """Begin to write, for the running event loop."""
         self._loop = asyncio.get_running_loop()
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
         self._ledger.start(lambda: self._in_loop(self._committed))
 
     async def stop(self) -> None:
         """Write what waits, then end."""
         self._stopping = True
-        for _ in self._threads:
-            self._queue.put(None)
-        for thread in self._threads:
-            await asyncio.to_thread(thread.join)
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._ledger.stop)
         if self._watch is not None:
             self._watch.cancel()

@@ -21,7 +21,6 @@ from storage.quarantine import Bounds
 
 SPOOL = "hookline-spool"  # the folder, where none is set and one is of use
 FOLD = 0.25  # seconds between two looks at SQLite's log
-WRITERS = 2  # transactions side by side, where the database takes several
 _SHARE = 10  # one sender may have a tenth of the quarantine
 
 log = get_logger()
@@ -45,7 +44,6 @@ async def intake(
         commit = GroupCommit(
             Ledger(database, clock, spool, lambda delivery: read(accounts, delivery)),
             limit=settings.queue_limit,
-            writers=WRITERS if dialects.has_bell(url) else 1,
             committed=committed,
         )
         notebook = Notebook(database, accounts, clock, _bounds(settings))

@@ -27,7 +27,8 @@ class Transaction(Protocol):
                 values of that column that were new.
     upsert:     insert, or overwrite all columns but the key; or only `changing`, where it is known
                 that no other has changed.
-    ids:        `count` new ids, ascending; later callers get larger ones.
+    ids:        `count` new ids, ascending; later callers get larger ones. all_ids: the same for
+                several (table, count) at once.
     lock_lanes: until the transaction ends nobody else works on these lanes.
     run:        one statement with `?` for its values; `numbers(?)` is a table with one column,
                 `value`, made of a list of integers, and `SKIP LOCKED` stands for itself.
@@ -49,6 +50,7 @@ class Transaction(Protocol):
         self, table: str, columns: str, rows: Sequence[Any], key: str, changing: str = ""
     ) -> None: ...
     def ids(self, table: str, count: int) -> Sequence[int]: ...
+    def all_ids(self, *wanted: tuple[str, int]) -> list[Sequence[int]]: ...
     def lock_lanes(self, lanes: Iterable[int]) -> None: ...
 
 

@@ -77,8 +77,7 @@ def save(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> list
     batch = _Batch(deliveries, list(_rows(deliveries)))
     people = _lock_people(tx, batch)
     _name(tx, batch.rows, now)
-    ids = tx.ids("event", len(batch.rows))
-    hooks = tx.ids("webhook", len(deliveries))
+    ids, hooks = tx.all_ids(("event", len(batch.rows)), ("webhook", len(deliveries)))
     fresh = _insert_events(tx, batch.rows, ids, hooks, people, now)
     counts = [0] * len(deliveries)
     for row in fresh.values():
@@ -105,18 +104,19 @@ def _unparsed(delivery: Delivery) -> Event:
 def _lock_people(tx: Transaction, batch: _Batch) -> People:
     """What is known of the batch's people, with their lanes locked.
 
-    Reading comes before locking, since a merge decides which lane it is; so where others write as
-    well, it is read again until all the lanes it names are ours.
+    Where others write as well, what is read may name more lanes, for a merge decides which it is;
+    so it is read again until all of them are ours.
     """
     people = People(tx)
     locked: set[int] = set()
     while True:
-        people.resolve(batch.pairs())
-        people.load(batch.pairs())
-        if tx.alone or (wanted := _lanes(batch, people)) <= locked:
+        if not tx.alone:
+            wanted = _lanes(batch, people)
+            tx.lock_lanes(wanted - locked)
+            locked |= wanted
+        people.read(batch.pairs())
+        if tx.alone or _lanes(batch, people) <= locked:
             return people
-        tx.lock_lanes(wanted - locked)
-        locked |= wanted
 
 
 def _lanes(batch: _Batch, people: People) -> set[int]:

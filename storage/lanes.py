@@ -82,25 +82,26 @@ def add(tx: Transaction, jobs: Sequence[NewJob], now: datetime) -> None:
     """Put jobs at the end of their lanes, in the order given. Their lanes are locked."""
     if not jobs:
         return
-    busy = _busy(tx, jobs)
+    unfinished = _unfinished(tx, jobs)  # asked for, but not read before the ids are asked for too
+    ids = tx.ids("job", len(jobs))
+    busy = {row[0] for row in unfinished}
     rows = []
-    for job_id, job in zip(tx.ids("job", len(jobs)), jobs, strict=True):
+    for job_id, job in zip(ids, jobs, strict=True):
         state = _first_state(job, busy, now)
         due, lane = micros(job.due_at), job.lane
         rows.append((job_id, int(job.queue), job.ref, job.account, lane, job_id, state, due, 0))
     tx.insert("job", _COLUMNS, rows)
 
 
-def _busy(tx: Transaction, jobs: Sequence[NewJob]) -> set[int]:
-    """Those lanes in which something is unfinished."""
+def _unfinished(tx: Transaction, jobs: Sequence[NewJob]) -> Any:
+    """The rows of those lanes in which something is unfinished."""
     lanes = sorted({job.lane for job in jobs if job.lane is not None})
-    rows = tx.run(
+    return tx.run(
         "SELECT lane FROM job WHERE state = 1 AND lane IN (SELECT value FROM numbers(?))"
         " UNION SELECT lane FROM job WHERE state = 2 AND lane IN (SELECT value FROM numbers(?))",
         lanes,
         lanes,
     )
-    return {row[0] for row in rows}
 
 
 def _first_state(job: NewJob, busy: set[int], now: datetime) -> int:

@@ -261,8 +261,7 @@ def learn(
     """Keep what a provider's answer proves of a user, unless webhooks have told more already."""
     seen = Unknown(id="", user=user, identities=tuple(identities), occurred_at=EPOCH)
     known = people.People(tx)
-    known.resolve([(account, seen)])
-    known.load([(account, seen)])
+    known.read([(account, seen)])
     known.see(account, seen, None, now)
     known.flush()
 

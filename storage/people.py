@@ -6,9 +6,10 @@ moves, and the move is kept. Users become one only when the provider says so, or
 contact behind an identity that had been a user by itself (Sinch DISPATCH).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 from handlers.event import Event
@@ -51,18 +52,10 @@ class People:
     gone: list[tuple[bytes, bytes]] = field(default_factory=list)
     moves: list[tuple[object, ...]] = field(default_factory=list)
 
-    def resolve(self, events: Iterable[tuple[str, Event]]) -> None:
-        """Read who is known already among the users of these (account, event) pairs."""
-        self.users = {}
-        self._learn([keys.user(account, uid) for account, e in events for uid in user_ids(e)])
-
-    def survivor(self, user_key: bytes) -> bytes:
-        """The key under which this user lives on: itself unless it was merged."""
-        known = self.users.get(user_key)
-        return known.merged_into if known and known.merged_into else user_key
-
-    def load(self, events: Iterable[tuple[str, Event]]) -> None:
-        """Read who was seen at the identities that these events name."""
+    def read(self, events: Sequence[tuple[str, Event]]) -> None:
+        """Read who is known already among the users of these (account, event) pairs, and who was
+        seen at the identities that they name."""
+        users = [keys.user(account, uid) for account, e in events for uid in user_ids(e)]
         wanted: set[bytes] = set()
         clients: set[str] = set()
         for account, event in events:
@@ -70,14 +63,22 @@ class People:
                 wanted.update(k for k in _keys(account, identity) if k)
                 if sightings.address_unknown(identity):
                     clients.add(identity.client_id or "")
-        self.places = {}
-        rows = self.tx.known("identity", sightings.COLUMNS, "place", wanted)
-        if clients:
-            rows += self.tx.known("identity", sightings.COLUMNS, "client_id", clients)
-        for row in rows:
-            known = sightings.from_row(row)
-            self.places.setdefault(known.place, {})[known.user_key] = known
-            self.stored[known.place, known.user_key] = known
+        known, *seen = self.tx.known_all(
+            ("app_user", _USER, "key", users),
+            ("identity", sightings.COLUMNS, "place", wanted),
+            ("identity", sightings.COLUMNS, "client_id", clients),
+        )
+        self.users, self.places = {}, {}
+        self._learn(known)
+        for row in chain(*seen):
+            sighting = sightings.from_row(row)
+            self.places.setdefault(sighting.place, {})[sighting.user_key] = sighting
+            self.stored[sighting.place, sighting.user_key] = sighting
+
+    def survivor(self, user_key: bytes) -> bytes:
+        """The key under which this user lives on: itself unless it was merged."""
+        known = self.users.get(user_key)
+        return known.merged_into if known and known.merged_into else user_key
 
     def seen_there(self, account: str, event: Event) -> set[bytes]:
         """The keys of all users who were seen at the identities that an event names."""
@@ -160,7 +161,7 @@ class People:
         """
         old = keys.user(account, discarded)
         if old not in self.users:
-            self._learn([old])
+            self._learn(self.tx.known("app_user", _USER, "key", [old]))
         if survivor in (old, self.survivor(old)):
             return
         known = self.users.get(old) or Known(old, account, discarded, None, -1, None, micros(now))
@@ -190,8 +191,8 @@ class People:
             there[new] = moved
         self.flush()
 
-    def _learn(self, wanted: Iterable[bytes]) -> None:
-        for row in self.tx.known("app_user", _USER, "key", wanted):
+    def _learn(self, rows: Iterable[Any]) -> None:
+        for row in rows:
             known = Known._make(row)
             self.users[known.key] = known
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -98,6 +99,10 @@ class Postgres:
     def ids(self, table: str, count: int) -> Sequence[int]:
         sql = f"SELECT nextval('{SEQUENCE}') FROM generate_series(1, %s)"
         return sorted(row[0] for row in self._run(sql, (count,)).fetchall())
+
+    def all_ids(self, *wanted: tuple[str, int]) -> list[Sequence[int]]:
+        made = iter(self.ids("", sum(count for _, count in wanted)))  # one sequence for all tables
+        return [list(islice(made, count)) for _, count in wanted]
 
     def lock_lanes(self, lanes: Iterable[int]) -> None:
         wanted = sorted(set(lanes))

@@ -93,6 +93,9 @@ class Sqlite:
         [(last,)] = self._fetch(sql)
         return range(last + 1, last + 1 + count)
 
+    def all_ids(self, *wanted: tuple[str, int]) -> list[Sequence[int]]:
+        return [self.ids(*one) for one in wanted]
+
     def lock_lanes(self, lanes: Iterable[int]) -> None:
         """Nothing to do: the transaction is the only writer."""
 
