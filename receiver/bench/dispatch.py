@@ -57,7 +57,9 @@ class Plan:
 class Pace:
     """rate: events a second, until all are settled. p50, p99, max: milliseconds from the start of
     the transaction that stores an event to its handler's first line, at the plan's rate; None: not
-    measured. in_order: each person's events were started in the order in which they came."""
+    measured. in_order: each person's events were started in the order in which they came.
+    answered: milliseconds until a webhook was answered meanwhile, which is when it is committed;
+    the median, and a part of p50."""
 
     name: str
     rate: float
@@ -66,6 +68,7 @@ class Pace:
     max: float | None
     in_order: bool
     memory: float | None = None
+    answered: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,10 @@ def _hookline(plan: Plan, folder: Path, progress: Progress) -> Pace:
         _fill(url, plan, folder)
         rate, drained, memory = _drained(plan, url, folder, progress)
     with databases.temporary(plan.database, folder) as url:
-        waits, started = _waits(plan, url, folder, progress)
+        waits, started, answered = _waits(plan, url, folder, progress)
     ordered = in_order(drained, plan.users) and in_order(started, plan.users)
     p50, p99, longest = (percentile(waits, share) for share in (0.5, 0.99, 1))
-    return Pace("hookline", rate, p50, p99, longest, ordered, memory)
+    return Pace("hookline", rate, p50, p99, longest, ordered, memory, answered)
 
 
 def _fill(url: str, plan: Plan, folder: Path) -> None:
@@ -192,9 +195,10 @@ def _left(database: Database) -> bool:
 
 def _waits(
     plan: Plan, url: str, folder: Path, progress: Progress
-) -> tuple[list[float], list[Note]]:
+) -> tuple[list[float], list[Note], float]:
     """Milliseconds that each event waited, in ascending order, under a gentle stream of webhooks to
-    one `hookline serve`, which is how a wake-up works on both databases."""
+    one `hookline serve`, which is how a wake-up works on both databases; the notes of its handler;
+    and milliseconds until a webhook was answered, the median."""
     count = int(plan.rate * plan.seconds)
     trace = Trace.create(folder / "trace", 2 * count + 1000)
     requests = (hook.request() for hook in bodies.hooks(count, plan.users))
@@ -205,7 +209,7 @@ def _waits(
     with running(command, pinned.server, log) as process:
         wait_listening(process, port, log)
         order = Order(port, str(file), 8, 0, plan.seconds + 5, rate=plan.rate, core=pinned.client)
-        loaded(order, lambda spent: progress("waiting", spent / plan.seconds))
+        answers = loaded(order, lambda spent: progress("waiting", spent / plan.seconds))
         database = Database(url)
         try:
             _until_done(database, trace, _of(plan, count), process, log, progress)
@@ -213,7 +217,8 @@ def _waits(
         finally:
             database.close()
     notes = list(trace)
-    return sorted((note.at - stored[note.number]) / 1000 for note in notes), notes
+    waits = sorted((note.at - stored[note.number]) / 1000 for note in notes)
+    return waits, notes, answers.p50
 
 
 def _of(plan: Plan, events: int) -> Plan:

@@ -35,13 +35,13 @@ def show_receive(report: receive.Report, console: Console) -> None:
 
 def show_dispatch(report: dispatch.Report, console: Console) -> None:
     """One line for each engine, and one for each amount of waiting work."""
-    table = _table("", "events/s", "p50 ms", "p99 ms", "max ms", "in order", "ours")
+    table = _table("", "events/s", "p50 ms", "p99 ms", "max ms", "answered ms", "in order", "ours")
     ours = report.paces[0]
     for one in report.paces:
         table.add_row(
             one.name,
             f"{one.rate:,.0f}",
-            *(_number(value, ".1f") for value in (one.p50, one.p99, one.max)),
+            *(_number(value, ".1f") for value in (one.p50, one.p99, one.max, one.answered)),
             "yes" if one.in_order else "no",
             "" if one is ours else _times(ours.rate, one.rate),
         )
