@@ -95,12 +95,13 @@ ACTS = (
 
 @dataclass(slots=True)
 class Stage:
-    """What the demo runs on. public: the address of the webhooks."""
+    """What it runs on. public: the address of the webhooks. began: the time that they tell."""
 
     node: Node
     public: str
     admin: str
     client: httpx.AsyncClient
+    began: datetime
 
 
 async def run(console: Console, *, once: bool, port: int = 8000) -> list[str]:
@@ -144,7 +145,7 @@ async def _stage(port: int) -> AsyncIterator[Stage]:
             state.hooks.target = f"{public}/webhooks/{name}"
         texts.hooks.target = f"{public}/webhooks/texts"
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        yield Stage(node, public, admin, client)
+        yield Stage(node, public, admin, client, datetime.now(UTC))
 
 
 def _settings(
@@ -191,7 +192,7 @@ def _settings(
 async def _play(act: Act, stage: Stage, view: View) -> list[str]:
     """One act, told while it happens; what did not happen."""
     view.act(act.title, act.words)
-    response = await _post(stage, act.account, _body(act))
+    response = await _post(stage, act.account, _body(act, stage.began))
     view.webhook(act.account, act.sample, response)
     settled = await _until(stage, act.account)
     told = await asyncio.to_thread(_story, stage, act.account)
@@ -201,8 +202,7 @@ async def _play(act: Act, stage: Stage, view: View) -> list[str]:
     return [] if settled else [f"{act.title}: no SMS went out over the linked channel"]
 
 
-def _body(act: Act) -> bytes:
-    now = datetime.now(UTC)
+def _body(act: Act, now: datetime) -> bytes:
     body = samples.make(act.provider, act.sample, seed=act.account, now=now, version=act.version)
     act.edit(body, act.words)
     return json.dumps(body).encode()
@@ -254,7 +254,7 @@ def _story(stage: Stage, account: str) -> tuple[Sequence[Any], dict[str, Account
 
 async def _twice_and_forged(stage: Stage, view: View) -> list[str]:
     """The same webhook again is a duplicate; one that is signed by somebody else is refused."""
-    body = _body(ACTS[0])
+    body = _body(ACTS[0], stage.began)
     before = await asyncio.to_thread(_count, stage)
     again = await _post(stage, ACTS[0].account, body)
     forged = await _post(stage, ACTS[0].account, body, secret=b"not-the-secret")
