@@ -91,8 +91,7 @@ class Dispatcher:
     def step(self, results: Sequence[Result], room: int) -> Sequence[Work]:
         """Settle what has ended, claim what there is room for."""
         now = self._clock()
-        # A claim that is forgotten is made again; who had it cannot settle.
-        with self._database.write(lasting=bool(results)) as tx:
+        with self._database.write() as tx:
             settled = work.settle(tx, results, now, self._limits.link_expiry)
             claims = lanes.claim(tx, Queue.DISPATCH, now, self._lease, room) if room else []
             items = work.load(tx, claims)

@@ -51,14 +51,10 @@ class Database:
         self._written = 0  # transactions since the log was folded
 
     @contextmanager
-    def write(self, *, lasting: bool = True) -> Iterator[Transaction]:
-        """A transaction that may write: committed at the block's end, undone by an exception.
-
-        lasting: False where PostgreSQL need not wait for its disk, since nothing is lost if its
-        machine loses power and with it the last moment's transactions of this kind.
-        """
+    def write(self) -> Iterator[Transaction]:
+        """A transaction that may write: committed at the block's end, undone by an exception."""
         if self._lock is None:
-            with self.engine.begin() as connection, postgres.pipeline(connection, lasting):
+            with self.engine.begin() as connection, postgres.pipeline(connection):
                 yield self._transaction(connection)
             return
         with self._lock, self.engine.connect() as connection:

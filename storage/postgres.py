@@ -125,17 +125,14 @@ def errors(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def pipeline(connection: Connection, lasting: bool) -> Iterator[None]:
+def pipeline(connection: Connection) -> Iterator[None]:
     """Let statements go to PostgreSQL one behind the other, without a wait for each one's answer:
     what goes wrong is told by the next answer that is read, or at the end. Ends with the commit.
 
-    lasting: whether the commit waits for the disk.
     https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
     """
     driver: Any = connection.connection.driver_connection
     with errors(connection), driver.pipeline():
-        if not lasting:
-            driver.execute("SET LOCAL synchronous_commit TO off")
         yield
         driver.commit()
 
