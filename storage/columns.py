@@ -8,9 +8,10 @@ from typing import Any
 Asked = tuple[str, str, str, Iterable[Any]]
 
 
-def names(columns: str) -> list[str]:
+@lru_cache(maxsize=256)
+def names(columns: str) -> tuple[str, ...]:
     """The columns' names, one by one."""
-    return [name.strip() for name in columns.split(",")]
+    return tuple(name.strip() for name in columns.split(","))
 
 
 @lru_cache(maxsize=256)

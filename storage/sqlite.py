@@ -26,6 +26,32 @@ def _among(table: str, columns: str, key: str, size: int) -> str:
     return f"SELECT {columns} FROM {table} WHERE {key} IN ({','.join('?' * size)})"
 
 
+@lru_cache(maxsize=256)
+def _insert(table: str, columns: str, tail: str) -> str:
+    marks = ",".join("?" * len(names(columns)))
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks}) {tail}"
+
+
+class Rows(sqlite3.Cursor):
+    """The rows of one statement, read when they are asked for."""
+
+    def __iter__(self) -> Any:
+        """One by one."""
+        return iter(self.fetchall())
+
+    def fetchall(self) -> list[Any]:
+        """All of them."""
+        try:
+            return super().fetchall()
+        except sqlite3.Error as error:
+            raise _told("", error) from error
+
+    def scalar_one(self) -> Any:
+        """The only value."""
+        [(value,)] = self.fetchall()
+        return value
+
+
 class Sqlite:
     """One writer at a time: who holds the transaction is alone, so nothing else needs a lock.
 
@@ -37,14 +63,13 @@ class Sqlite:
     alone = True
 
     def __init__(self, db: Connection) -> None:
-        self.db = db
         self._driver: Any = db.connection.driver_connection
         if not db.in_transaction():
             db.begin()  # which SQLAlchemy would do by itself at its first statement
 
     def run(self, sql: str, *values: Any) -> Any:
         listed = tuple(json.dumps(v) if isinstance(v, list) else v for v in values)
-        return self.db.exec_driver_sql(_sql(sql), listed)
+        return self._run(_sql(sql), listed)
 
     def known(self, table: str, columns: str, key: str, keys: Iterable[Any]) -> list[Any]:
         wanted = list(dict.fromkeys(keys))
@@ -66,8 +91,7 @@ class Sqlite:
         self._many(f"UPDATE {table} SET {changes} WHERE {key} = ?", turned)
 
     def insert(self, table: str, columns: str, rows: Sequence[Any], tail: str = "") -> None:
-        marks = ",".join("?" * len(names(columns)))
-        self._many(f"INSERT INTO {table} ({columns}) VALUES ({marks}) {tail}", rows)
+        self._many(_insert(table, columns, tail), rows)
 
     def _many(self, sql: str, rows: Sequence[Any]) -> None:
         if rows:
@@ -100,8 +124,11 @@ class Sqlite:
         """Nothing to do: the transaction is the only writer."""
 
     def _fetch(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        return self._run(sql, values).fetchall()
+
+    def _run(self, sql: str, values: Sequence[Any]) -> Rows:
         try:
-            return list(self._driver.execute(sql, values))
+            return self._driver.cursor(Rows).execute(sql, values)  # type: ignore[no-any-return]
         except sqlite3.Error as error:
             raise _told(sql, error) from error
 
@@ -141,6 +168,10 @@ def engine(url: URL, pool_size: int) -> Engine:
     @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("hookline_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        sql = "BEGIN IMMEDIATE" if writes else "BEGIN"
+        try:
+            connection.connection.driver_connection.execute(sql)  # type: ignore[union-attr]
+        except sqlite3.Error as error:
+            raise _told(sql, error) from error
 
     return made
