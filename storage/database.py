@@ -47,21 +47,19 @@ class Database:
     def __init__(self, url: str, pool_size: int = 5) -> None:
         self.url = url
         self.engine, self._transaction = dialects.connect(url, pool_size)
-        self._lock = dialects.writer_lock(url)
+        self._writer = dialects.only_writer(url)
         self._written = 0  # transactions since the log was folded
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction that may write: committed at the block's end, undone by an exception."""
-        if self._lock is None:
-            with self.engine.begin() as connection, postgres.pipeline(connection):
-                yield self._transaction(connection)
+        self._written += 1
+        if self._writer is not None:
+            with self._writer.transaction() as tx:
+                yield tx
             return
-        with self._lock, self.engine.connect() as connection:
-            self._written += 1
-            connection.execution_options(hookline_write=True)
-            with connection.begin():
-                yield self._transaction(connection)
+        with self.engine.begin() as connection, postgres.pipeline(connection):
+            yield self._transaction(connection)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -75,9 +73,9 @@ class Database:
         Writes the whole file anew, while nobody else can write. False: others were using it, so
         that something may be left.
         """
-        if self._lock is None:
+        if self._writer is None:
             return True
-        with self._lock, self.engine.connect() as connection:
+        with self._writer.paused(), self.engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")
             try:
                 connection.exec_driver_sql("VACUUM")
@@ -93,7 +91,7 @@ class Database:
 
         Others go on writing meanwhile; they wait only for the little that is left at the end.
         """
-        if self._lock is None or self._written < _WORTH:
+        if self._writer is None or self._written < _WORTH:
             return
         self._written = 0
         with self.engine.connect() as connection:
@@ -104,7 +102,7 @@ class Database:
                     before, moved = moved, _folded(connection)
                     if moved - before < _REST:
                         break
-                with self._lock:
+                with self._writer.paused():
                     _folded(connection)
             finally:
                 connection.exec_driver_sql("BEGIN")
@@ -112,6 +110,8 @@ class Database:
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
+        if self._writer is not None:
+            self._writer.close()
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; the revisions that were applied, oldest first."""

@@ -7,14 +7,14 @@ Bulk statements go to the driver directly, with tuples: below the ORM, where a b
 
 import re
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, make_url
 
-from storage import postgres, sqlite
+from storage import postgres, sqlite, writer
 from storage.columns import Asked
+from storage.writer import Writer
 
 
 class Transaction(Protocol):
@@ -62,11 +62,17 @@ def connect(url: str, pool_size: int) -> tuple[Engine, Callable[[Connection], Tr
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":
-            return sqlite.engine(parsed, pool_size), sqlite.Sqlite
+            return sqlite.engine(parsed, pool_size), sqlite.of
         case "postgresql":
             return postgres.engine(parsed, pool_size), postgres.Postgres
         case other:
             raise ValueError(f"database_url: {other} is neither sqlite nor postgresql")
+
+
+def only_writer(url: str) -> Writer | None:
+    """By whom this process writes to an SQLite file; None where the database has many writers."""
+    parsed = make_url(url)
+    return writer.of(parsed) if parsed.get_backend_name() == "sqlite" else None
 
 
 # What a server says that has understood us: trying again would not help.
@@ -77,20 +83,6 @@ def may_come_back(error: Exception) -> bool:
     """Whether the database could not be reached, but may be later: PostgreSQL's server is away."""
     reason = getattr(error, "orig", error)
     return not isinstance(reason, sqlite3.Error) and not _FINAL.search(str(reason))
-
-
-_WRITERS: dict[str, threading.Lock] = {}
-
-
-def writer_lock(url: str) -> "threading.Lock | None":
-    """What the threads of one process queue for before they write to one SQLite file.
-
-    SQLite itself would let them poll; None where the database has many writers.
-    """
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return None
-    return _WRITERS.setdefault(str(parsed.database), threading.Lock())
 
 
 def has_bell(url: str) -> bool:

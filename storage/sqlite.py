@@ -44,7 +44,7 @@ class Rows(sqlite3.Cursor):
         try:
             return super().fetchall()
         except sqlite3.Error as error:
-            raise _told("", error) from error
+            raise told("", error) from error
 
     def scalar_one(self) -> Any:
         """The only value."""
@@ -62,10 +62,8 @@ class Sqlite:
     name = "sqlite"
     alone = True
 
-    def __init__(self, db: Connection) -> None:
-        self._driver: Any = db.connection.driver_connection
-        if not db.in_transaction():
-            db.begin()  # which SQLAlchemy would do by itself at its first statement
+    def __init__(self, driver: sqlite3.Connection) -> None:
+        self._driver = driver
 
     def run(self, sql: str, *values: Any) -> Any:
         listed = tuple(json.dumps(v) if isinstance(v, list) else v for v in values)
@@ -98,7 +96,7 @@ class Sqlite:
             try:
                 self._driver.executemany(sql, rows)
             except sqlite3.Error as error:
-                raise _told(sql, error) from error
+                raise told(sql, error) from error
 
     def insert_new(self, table: str, columns: str, rows: Sequence[Any], unique: str) -> set[Any]:
         at = names(columns).index(unique)
@@ -128,12 +126,12 @@ class Sqlite:
 
     def _run(self, sql: str, values: Sequence[Any]) -> Rows:
         try:
-            return self._driver.cursor(Rows).execute(sql, values)  # type: ignore[no-any-return]
+            return self._driver.cursor(Rows).execute(sql, values)
         except sqlite3.Error as error:
-            raise _told(sql, error) from error
+            raise told(sql, error) from error
 
 
-def _told(sql: str, error: sqlite3.Error) -> BaseException:
+def told(sql: str, error: sqlite3.Error) -> BaseException:
     """The driver's error as SQLAlchemy's, of the same kind and without the values."""
     return DBAPIError.instance(sql, None, error, sqlite3.Error)
 
@@ -147,31 +145,44 @@ _PRAGMAS = (
     "wal_autocheckpoint=16384",
     "journal_size_limit=67108864",
 )
+OPTIONS: dict[str, Any] = {"check_same_thread": False, "timeout": 5.0, "cached_statements": 512}
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """What every connection is told first."""
+    connection.isolation_level = None  # BEGIN is ours
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def engine(url: URL, pool_size: int) -> Engine:
-    """Connections that wait 5 s for the file, and lose nothing that was committed."""
+    """Connections to read by, that wait 5 s for the file, and lose nothing that was committed."""
     made = create_engine(
         url,
         poolclass=QueuePool,
+        pool_use_lifo=True,
         hide_parameters=True,
         pool_size=pool_size,
-        connect_args={"check_same_thread": False, "timeout": 5.0, "cached_statements": 512},
+        connect_args=OPTIONS,
     )
 
     @event.listens_for(made, "connect")
-    def prepare(connection: sqlite3.Connection, _: Any) -> None:
-        connection.isolation_level = None  # BEGIN is ours
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+    def connected(connection: sqlite3.Connection, _: Any) -> None:
+        prepare(connection)
 
     @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("hookline_write")
-        sql = "BEGIN IMMEDIATE" if writes else "BEGIN"
-        try:
-            connection.connection.driver_connection.execute(sql)  # type: ignore[union-attr]
-        except sqlite3.Error as error:
-            raise _told(sql, error) from error
+        Sqlite(_driver(connection)).run("BEGIN")
 
     return made
+
+
+def of(connection: Connection) -> Sqlite:
+    """What reads by this connection."""
+    if not connection.in_transaction():
+        connection.begin()  # which SQLAlchemy would do by itself at its first statement
+    return Sqlite(_driver(connection))
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
