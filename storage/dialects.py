@@ -23,8 +23,11 @@ class Transaction(Protocol):
     known:      the rows of `table` whose `key` is among `keys`, as tuples of `columns`.
     known_all:  the same for several (table, columns, key, keys) at once: one question, not many.
     update:     write `columns` of the rows that the first of them, the key, names.
-    insert:     all rows. insert_new: those whose `unique` column is not there yet; returns the
-                values of that column that were new.
+    insert:     all rows. A value in `computed` is SQL for the column of its name; what it says of
+                new.x is that column of the row to be inserted. Where `id` is not among the
+                columns, each row gets the next one.
+    insert_new: the rows whose `unique` column is not there yet; returns the values of that column
+                that were new.
     upsert:     insert, or overwrite all columns but the key; or only `changing`, where it is known
                 that no other has changed.
     ids:        `count` new ids, ascending; later callers get larger ones. all_ids: the same for
@@ -42,7 +45,7 @@ class Transaction(Protocol):
     def known(self, table: str, columns: str, key: str, keys: Iterable[Any]) -> list[Any]: ...
     def known_all(self, *asked: Asked) -> list[list[Any]]: ...
     def update(self, table: str, columns: str, rows: Sequence[Any]) -> None: ...
-    def insert(self, table: str, columns: str, rows: Sequence[Any]) -> None: ...
+    def insert(self, table: str, columns: str, rows: Sequence[Any], **computed: str) -> None: ...
     def insert_new(
         self, table: str, columns: str, rows: Sequence[Any], unique: str
     ) -> set[Any]: ...

@@ -19,7 +19,14 @@ from storage.columns import Asked
 from storage.dialects import Transaction
 from storage.tables import JobState, Queue, micros, moment
 
-_COLUMNS = "id, queue, ref, account, lane, pos, state, due_at, attempts"
+_COLUMNS = "queue, ref, account, lane, state, due_at, attempts"
+
+# A head waits if its lane has one by now. Two questions, since each has an index of its own.
+_STATE = (
+    "CASE WHEN new.state = 1 AND"
+    " (EXISTS (SELECT 1 FROM job WHERE state = 1 AND lane = new.lane)"
+    " OR EXISTS (SELECT 1 FROM job WHERE state = 2 AND lane = new.lane)) THEN 0 ELSE new.state END"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,38 +87,23 @@ def told(rows: Iterable[Any]) -> set[int]:
 
 def add(tx: Transaction, jobs: Sequence[NewJob], now: datetime) -> None:
     """Put jobs at the end of their lanes, in the order given. Their lanes are locked."""
-    if not jobs:
-        return
-    unfinished = _unfinished(tx, jobs)  # asked for, but not read before the ids are asked for too
-    ids = tx.ids("job", len(jobs))
-    busy = {row[0] for row in unfinished}
-    rows = []
-    for job_id, job in zip(ids, jobs, strict=True):
-        state = _first_state(job, busy, now)
-        due, lane = micros(job.due_at), job.lane
-        rows.append((job_id, int(job.queue), job.ref, job.account, lane, job_id, state, due, 0))
-    tx.insert("job", _COLUMNS, rows)
+    begun: set[int] = set()
+    rows = [
+        (job.queue, job.ref, job.account, job.lane, _state(job, begun, now), micros(job.due_at), 0)
+        for job in jobs
+    ]
+    tx.insert("job", _COLUMNS, rows, state=_STATE)
 
 
-def _unfinished(tx: Transaction, jobs: Sequence[NewJob]) -> Any:
-    """The rows of those lanes in which something is unfinished."""
-    lanes = sorted({job.lane for job in jobs if job.lane is not None})
-    return tx.run(
-        "SELECT lane FROM job WHERE state = 1 AND lane IN (SELECT value FROM numbers(?))"
-        " UNION SELECT lane FROM job WHERE state = 2 AND lane IN (SELECT value FROM numbers(?))",
-        lanes,
-        lanes,
-    )
-
-
-def _first_state(job: NewJob, busy: set[int], now: datetime) -> int:
+def _state(job: NewJob, begun: set[int], now: datetime) -> int:
+    """As if nothing else were in its lane but the new jobs before it, whose lanes are `begun`."""
     if job.lane is None:
         return JobState.HEAD
     if job.due_at > now:
         return JobState.SCHEDULED
-    if job.lane in busy:
+    if job.lane in begun:
         return JobState.WAITING
-    busy.add(job.lane)
+    begun.add(job.lane)
     return JobState.HEAD
 
 
@@ -221,7 +213,7 @@ def promote(tx: Transaction, lanes: Iterable[int | None], now: datetime) -> None
             "UPDATE job SET state = 1, due_at = CASE WHEN due_at > ? THEN due_at ELSE ? END"
             " WHERE id IN ("
             " SELECT (SELECT w.id FROM job w WHERE w.state = 0 AND w.lane = value"
-            "         ORDER BY w.pos LIMIT 1)"
+            "         ORDER BY w.id LIMIT 1)"
             " FROM numbers(?)"
             " WHERE (SELECT h.id FROM job h WHERE h.state = 1 AND h.lane = value LIMIT 1) IS NULL"
             " AND (SELECT j.id FROM job j WHERE j.state = 2 AND j.lane = value LIMIT 1) IS NULL)",
@@ -253,9 +245,8 @@ def enter(tx: Transaction, job_ids: Sequence[int], now: datetime) -> int:
     lanes: set[int | None] = set()
     for fresh, old in zip(tx.ids("job", len(job_ids)), job_ids, strict=True):
         entered = tx.run(
-            "UPDATE job SET id = ?, pos = ?, due_at = ?, lease = NULL,"
+            "UPDATE job SET id = ?, due_at = ?, lease = NULL,"
             " state = CASE WHEN lane IS NULL THEN 1 ELSE 0 END WHERE id = ? RETURNING lane",
-            fresh,
             fresh,
             micros(now),
             old,

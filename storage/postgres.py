@@ -64,11 +64,10 @@ class Postgres:
         sql = f"SELECT {columns} FROM {table} WHERE {key} = ANY(%b::{_array(table, key)})"
         return self._run(sql, (wanted,)) if wanted else None
 
-    def insert(self, table: str, columns: str, rows: Sequence[Any]) -> None:
-        self._insert(table, columns, rows, "")
+    def insert(self, table: str, columns: str, rows: Sequence[Any], **computed: str) -> None:
+        self._insert(_insert(table, columns, **computed), rows)
 
-    def _insert(self, table: str, columns: str, rows: Sequence[Any], tail: str) -> Rows | None:
-        sql = f"INSERT INTO {table} ({columns}) SELECT * FROM {_columns(table, columns)} {tail}"
+    def _insert(self, sql: str, rows: Sequence[Any]) -> Rows | None:
         return self._run(sql, _turned(rows)) if rows else None
 
     def update(self, table: str, columns: str, rows: Sequence[Any]) -> None:
@@ -85,7 +84,7 @@ class Postgres:
         at = names(columns).index(unique)
         tail = f"ON CONFLICT ({unique}) DO NOTHING RETURNING {unique}"
         last = {row[at]: row for row in reversed(rows)}
-        found = self._insert(table, columns, [last[key] for key in sorted(last)], tail)
+        found = self._insert(_insert(table, columns, tail), [last[key] for key in sorted(last)])
         return set() if found is None else {row[0] for row in found.fetchall()}
 
     def upsert(
@@ -94,7 +93,7 @@ class Postgres:
         at = [names(columns).index(name) for name in names(key)]
         last = {tuple(row[i] for i in at): row for row in rows}
         rows = [last[k] for k in sorted(last)]
-        self._insert(table, columns, rows, overwrite(columns, key, changing))
+        self._insert(_insert(table, columns, overwrite(columns, key, changing)), rows)
 
     def ids(self, table: str, count: int) -> Sequence[int]:
         sql = f"SELECT nextval('{SEQUENCE}') FROM generate_series(1, %s)"
@@ -140,6 +139,15 @@ def pipeline(connection: Connection) -> Iterator[None]:
 def _turned(rows: Sequence[Any]) -> tuple[list[Any], ...]:
     """Columns of these rows."""
     return tuple(list(column) for column in zip(*rows, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _insert(table: str, columns: str, tail: str = "", **computed: str) -> str:
+    values = {name: f"new.{name}" for name in names(columns)} | computed
+    if "id" not in values and "id" in _TABLES[table].c:
+        values = {"id": f"nextval('{SEQUENCE}')", **values}
+    into, new = ",".join(values), f"{_columns(table, columns)} AS new({columns})"
+    return f"INSERT INTO {table} ({into}) SELECT {','.join(values.values())} FROM {new} {tail}"
 
 
 @lru_cache(maxsize=256)

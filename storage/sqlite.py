@@ -1,6 +1,7 @@
 """What a transaction does on SQLite; see `dialects.Transaction`."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -14,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 from storage.columns import Asked, names, overwrite
 
 _CHUNK = 256  # keys in one IN list
+_NEW = re.compile(r"\bnew\.(\w+)")
 
 
 @lru_cache(maxsize=256)
@@ -27,9 +29,10 @@ def _among(table: str, columns: str, key: str, size: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def _insert(table: str, columns: str, tail: str) -> str:
-    marks = ",".join("?" * len(names(columns)))
-    return f"INSERT INTO {table} ({columns}) VALUES ({marks}) {tail}"
+def _insert(table: str, columns: str, tail: str = "", **computed: str) -> str:
+    marks = {name: f"?{number}" for number, name in enumerate(names(columns), 1)}
+    made = {name: _NEW.sub(lambda new: marks[new[1]], sql) for name, sql in computed.items()}
+    return f"INSERT INTO {table} ({columns}) VALUES ({','.join((marks | made).values())}) {tail}"
 
 
 class Rows(sqlite3.Cursor):
@@ -88,8 +91,8 @@ class Sqlite:
         turned = [(*row[1:], row[0]) for row in rows]
         self._many(f"UPDATE {table} SET {changes} WHERE {key} = ?", turned)
 
-    def insert(self, table: str, columns: str, rows: Sequence[Any], tail: str = "") -> None:
-        self._many(_insert(table, columns, tail), rows)
+    def insert(self, table: str, columns: str, rows: Sequence[Any], **computed: str) -> None:
+        self._many(_insert(table, columns, **computed), rows)
 
     def _many(self, sql: str, rows: Sequence[Any]) -> None:
         if rows:
@@ -108,7 +111,7 @@ class Sqlite:
     def upsert(
         self, table: str, columns: str, rows: Sequence[Any], key: str, changing: str = ""
     ) -> None:
-        self.insert(table, columns, rows, overwrite(columns, key, changing))
+        self._many(_insert(table, columns, overwrite(columns, key, changing)), rows)
 
     def ids(self, table: str, count: int) -> Sequence[int]:
         sql = f"SELECT coalesce(max(id), 0) FROM {table}"

@@ -171,7 +171,7 @@ class Event(SQLModel, table=True):
 
 
 class Job(SQLModel, table=True):
-    """lane: jobs of one lane run one at a time, by `pos`; None: at any time. lease: the end of the
+    """lane: jobs of one lane run one at a time, by `id`; None: at any time. lease: the end of the
     present claim, and its receipt; None while nobody holds it. attempts: claims so far."""
 
     id: int = _id()
@@ -179,7 +179,6 @@ class Job(SQLModel, table=True):
     ref: int = _big()
     account: str = _text()
     lane: int | None = _big()
-    pos: int = _big()
     state: int = Field(sa_type=SmallInteger)
     due_at: datetime = _when()
     lease: datetime | None = _when()
@@ -214,7 +213,7 @@ class Job(SQLModel, table=True):
         Index(
             "ix_job_waiting",
             "lane",
-            "pos",
+            "id",
             sqlite_where=text("state = 0"),
             postgresql_where=text("state = 0"),
         ),
@@ -257,6 +256,8 @@ class AppUser(SQLModel, table=True):
     created_at: datetime = _when()
     revealed_at: datetime | None = _when()
 
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
 
 class Identity(SQLModel, table=True):
     """One user at one place, as `storage.sightings` explains it. place: the key of account,
@@ -275,7 +276,7 @@ class Identity(SQLModel, table=True):
     status_at: int = _big()
     active_at: int = _big()
 
-    __table_args__ = (Index("ix_identity_client", "client_id"),)
+    __table_args__ = (Index("ix_identity_client", "client_id"), {"sqlite_with_rowid": False})
 
 
 class Consent(SQLModel, table=True):

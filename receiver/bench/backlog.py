@@ -18,9 +18,9 @@ TURNS = 20
 # 100,000 persons, each with a lane; the first job of each is its head, all others wait behind it.
 # They came a microsecond apart.
 _FILL = """
-INSERT INTO job (id, queue, ref, account, lane, pos, state, due_at, attempts)
+INSERT INTO job (id, queue, ref, account, lane, state, due_at, attempts)
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
-SELECT n, 1, n, 'bench', (n - n / 100000 * 100000) * 92233720368 - 4611686018427387904, n,
+SELECT n, 1, n, 'bench', (n - n / 100000 * 100000) * 92233720368 - 4611686018427387904,
        CASE WHEN n <= 100000 THEN 1 ELSE 0 END, ? + n, 0 FROM numbers
 """
 

@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("revealed_at", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_app_user")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("app_user", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_app_user_merged_into"), ["merged_into"], unique=False)
@@ -120,6 +121,7 @@ def upgrade() -> None:
         sa.Column("status_at", sa.BigInteger(), nullable=False),
         sa.Column("active_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("place", "user_key", name=op.f("pk_identity")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("identity", schema=None) as batch_op:
         batch_op.create_index("ix_identity_client", ["client_id"], unique=False)
@@ -155,7 +157,6 @@ def upgrade() -> None:
         sa.Column("ref", sa.BigInteger(), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("lane", sa.BigInteger(), nullable=True),
-        sa.Column("pos", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.SmallInteger(), nullable=False),
         sa.Column("due_at", Instant(), nullable=False),
         sa.Column("lease", Instant(), nullable=True),
@@ -202,7 +203,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_job_waiting",
-            ["lane", "pos"],
+            ["lane", "id"],
             unique=False,
             sqlite_where=sa.text("state = 0"),
             postgresql_where=sa.text("state = 0"),
