@@ -15,9 +15,8 @@ def names(columns: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
-def overwrite(columns: str, key: str, changing: str) -> str:
-    """How an insert goes on where its key is there: it overwrites all, or only `changing`."""
+def overwrite(columns: str, key: str) -> str:
+    """How an insert goes on where its key is there: it overwrites all else."""
     keys = names(key)
-    changed = names(changing or columns)
-    changes = [f"{name} = excluded.{name}" for name in changed if name not in keys]
+    changes = [f"{name} = excluded.{name}" for name in names(columns) if name not in keys]
     return f"ON CONFLICT ({key}) DO UPDATE SET {', '.join(changes)}"

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, make_url
 
 from storage import postgres, sqlite, writer
 from storage.columns import Asked
+from storage.memory import Memory
 from storage.writer import Writer
 
 
@@ -22,36 +23,36 @@ class Transaction(Protocol):
 
     known:      the rows of `table` whose `key` is among `keys`, as tuples of `columns`.
     known_all:  the same for several (table, columns, key, keys) at once: one question, not many.
-    update:     write `columns` of the rows that the first of them, the key, names.
+    update:     write the `changing` columns of rows that are there; each of `rows` holds the `key`
+                columns' values first.
     insert:     all rows. A value in `computed` is SQL for the column of its name; what it says of
                 new.x is that column of the row to be inserted. Where `id` is not among the
                 columns, each row gets the next one.
     insert_new: the rows whose `unique` column is not there yet; returns the values of that column
                 that were new.
-    upsert:     insert, or overwrite all columns but the key; or only `changing`, where it is known
-                that no other has changed.
+    upsert:     insert, or overwrite all columns but the key.
     ids:        `count` new ids, ascending; later callers get larger ones. all_ids: the same for
                 several (table, count) at once.
     lock_lanes: until the transaction ends nobody else works on these lanes.
     run:        one statement with `?` for its values; `numbers(?)` is a table with one column,
                 `value`, made of a list of integers, and `SKIP LOCKED` stands for itself.
     alone:      whoever writes is the only writer, so what was read stays true.
+    memory:     what is known of people; see there.
     """
 
     name: str
     alone: bool
+    memory: Memory
 
     def run(self, sql: str, *values: Any) -> Any: ...
     def known(self, table: str, columns: str, key: str, keys: Iterable[Any]) -> list[Any]: ...
     def known_all(self, *asked: Asked) -> list[list[Any]]: ...
-    def update(self, table: str, columns: str, rows: Sequence[Any]) -> None: ...
+    def update(self, table: str, key: str, changing: str, rows: Sequence[Any]) -> None: ...
     def insert(self, table: str, columns: str, rows: Sequence[Any], **computed: str) -> None: ...
     def insert_new(
         self, table: str, columns: str, rows: Sequence[Any], unique: str
     ) -> set[Any]: ...
-    def upsert(
-        self, table: str, columns: str, rows: Sequence[Any], key: str, changing: str = ""
-    ) -> None: ...
+    def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None: ...
     def ids(self, table: str, count: int) -> Sequence[int]: ...
     def all_ids(self, *wanted: tuple[str, int]) -> list[Sequence[int]]: ...
     def lock_lanes(self, lanes: Iterable[int]) -> None: ...

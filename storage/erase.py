@@ -48,6 +48,7 @@ def erase(tx: Transaction, account: str, user_id: str) -> Erased:
     _forget_errors(tx, account, named)
     refused = quarantine.forget(tx, account, named)
     identities = _forget_people(tx, account, people)
+    tx.memory.forget()
     return Erased(len(people), identities, len(events), len(actions), len(links), refused)
 
 

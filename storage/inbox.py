@@ -114,6 +114,7 @@ def _lock_people(tx: Transaction, batch: _Batch) -> People:
             wanted = _lanes(batch, people)
             tx.lock_lanes(wanted - locked)
             locked |= wanted
+            tx.memory.forget()  # what was read before they were locked may have changed
         people.read(batch.pairs())
         if tx.alone or _lanes(batch, people) <= locked:
             return people

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from handlers.people import PHONE_CHANNELS, ChannelIdentity, comparable
 from storage.tables import Queue
 
+NOWHERE = b""  # the key of no place
 RECENT = 4096  # keys remembered: one webhook asks for the same one several times
 
 
@@ -25,28 +26,29 @@ def user(account: str, user_id: str) -> bytes:
     return digest("user", account, user_id)
 
 
-def address(account: str, identity: ChannelIdentity) -> bytes | None:
-    """The key of an identity whose address is known, else None."""
-    if identity.identity is None:
-        return None
-    return _place(account, identity.channel, identity.identity, identity.app_id or "")
+def address(account: str, identity: ChannelIdentity) -> bytes:
+    """The key of an identity by its address; NOWHERE if that is not known."""
+    return places(account, identity)[0]
 
 
-def client(account: str, identity: ChannelIdentity) -> bytes | None:
-    """The key of an identity by its client id, else None."""
-    return None if identity.client_id is None else _client(account, identity.client_id)
+def places(account: str, identity: ChannelIdentity) -> tuple[bytes, bytes]:
+    """The keys of an identity by its address and by its client; NOWHERE for what is not known."""
+    i = identity
+    return _places(account, i.channel, i.identity, i.client_id, i.app_id)
 
 
 @lru_cache(maxsize=RECENT)
-def _place(account: str, channel: str, address: str, app_id: str) -> bytes:
+def _places(
+    account: str, channel: str, address: str | None, client_id: str | None, app_id: str | None
+) -> tuple[bytes, bytes]:
     # A phone number is nobody's scope, though some callbacks carry an app's id beside it.
-    scope = "" if channel in PHONE_CHANNELS else app_id
-    return digest("address", account, channel, comparable(channel, address), scope)
-
-
-@lru_cache(maxsize=RECENT)
-def _client(account: str, client_id: str) -> bytes:
-    return digest("client", account, client_id)
+    scope = "" if channel in PHONE_CHANNELS else app_id or ""
+    by_address = by_client = NOWHERE
+    if address is not None:
+        by_address = digest("address", account, channel, comparable(channel, address), scope)
+    if client_id is not None:
+        by_client = digest("client", account, client_id)
+    return by_address, by_client
 
 
 def lane(queue: Queue, user_key: bytes | None) -> int | None:

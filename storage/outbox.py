@@ -232,9 +232,9 @@ def note(tx: Transaction, notes: Sequence[Note], now: datetime) -> None:
             others.append(row)
         else:
             named.append((*row, one.message_id))
-    columns = "id, status, error, attempts, settled_at"
-    tx.update("action", f"{columns}, message_id", named)
-    tx.update("action", columns, others)
+    columns = "status, error, attempts, settled_at"
+    tx.update("action", "id", f"{columns}, message_id", named)
+    tx.update("action", "id", columns, others)
 
 
 def proven(tx: Transaction, action_ids: Sequence[int]) -> dict[int, str]:

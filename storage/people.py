@@ -6,10 +6,9 @@ moves, and the move is kept. Users become one only when the provider says so, or
 contact behind an identity that had been a user by itself (Sinch DISPATCH).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Any, NamedTuple
 
 from handlers.event import Event
@@ -17,6 +16,8 @@ from handlers.events import UserMerged
 from handlers.people import ChannelIdentity, User
 from storage import keys, lanes, sightings
 from storage.dialects import Transaction
+from storage.keys import NOWHERE
+from storage.memory import Memory
 from storage.sightings import Sighting
 from storage.tables import Queue, micros
 
@@ -37,59 +38,74 @@ class Known(NamedTuple):
 
 @dataclass(slots=True)
 class People:
-    """What one transaction knows of the users and identities that its events are about.
+    """The users and identities that one transaction's events are about.
 
-    users:  user key -> user. places: place -> user key -> sighting. Both as stored or as changed.
-    stored: place and user key -> sighting, as it is in the database.
+    new_users: those to write, by key. changed: the sightings to write, by place and user key, and
+               whether no more than their times and status are new. gone: those to delete.
     """
 
     tx: Transaction
-    users: dict[bytes, Known] = field(default_factory=dict)
-    places: dict[bytes, dict[bytes, Sighting]] = field(default_factory=dict)
-    stored: dict[tuple[bytes, bytes], Sighting] = field(default_factory=dict)
     new_users: dict[bytes, Known] = field(default_factory=dict)
-    changed: dict[tuple[bytes, bytes], Sighting] = field(default_factory=dict)
+    changed: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
     gone: list[tuple[bytes, bytes]] = field(default_factory=list)
     moves: list[tuple[object, ...]] = field(default_factory=list)
 
-    def read(self, events: Sequence[tuple[str, Event]]) -> None:
+    @property
+    def memory(self) -> Memory:
+        """What is known of them by now."""
+        return self.tx.memory
+
+    def read(self, events: Iterable[tuple[str, Event]]) -> None:
         """Read who is known already among the users of these (account, event) pairs, and who was
         seen at the identities that they name."""
-        users = [keys.user(account, uid) for account, e in events for uid in user_ids(e)]
-        wanted: set[bytes] = set()
+        memory = self.memory
+        users: set[bytes] = set()
+        places: set[bytes] = set()
         clients: set[str] = set()
         for account, event in events:
+            users.update(keys.user(account, uid) for uid in user_ids(event))
             for identity in event.identities:
-                wanted.update(k for k in _keys(account, identity) if k)
+                places.update(keys.places(account, identity))
                 if sightings.address_unknown(identity):
                     clients.add(identity.client_id or "")
-        known, *seen = self.tx.known_all(
+        places.discard(NOWHERE)
+        self._ask(users - memory.users.keys(), places - memory.places.keys(), clients)
+
+    def _ask(self, users: set[bytes], places: set[bytes], clients: set[str]) -> None:
+        clients -= self.memory.clients.keys()
+        if not (users or places or clients):
+            return
+        known, there, by_client = self.tx.known_all(
             ("app_user", _USER, "key", users),
-            ("identity", sightings.COLUMNS, "place", wanted),
-            ("identity", sightings.COLUMNS, "client_id", clients),
+            ("identity", sightings.COLUMNS, "place", places),
+            ("identity", "client_id, place", "client_id", clients),
         )
-        self.users, self.places = {}, {}
         self._learn(known)
-        for row in chain(*seen):
+        for place in places:
+            self.memory.places[place] = {}
+        for row in there:
             sighting = sightings.from_row(row)
-            self.places.setdefault(sighting.place, {})[sighting.user_key] = sighting
-            self.stored[sighting.place, sighting.user_key] = sighting
+            self.memory.places[sighting.place][sighting.user_key] = sighting
+        for client in clients:
+            self.memory.clients[client] = {place for found, place in by_client if found == client}
+        seen = {bytes(place) for _, place in by_client} - self.memory.places.keys()
+        self._ask(set(), seen, set())
 
     def survivor(self, user_key: bytes) -> bytes:
         """The key under which this user lives on: itself unless it was merged."""
-        known = self.users.get(user_key)
-        return known.merged_into if known and known.merged_into else user_key
+        known = self.memory.users.get(user_key)
+        return known.merged_into or user_key if known else user_key
 
     def seen_there(self, account: str, event: Event) -> set[bytes]:
         """The keys of all users who were seen at the identities that an event names."""
-        found = (self.places.get(k, {}) for i in event.identities for k in _keys(account, i) if k)
-        return {user_key for there in found for user_key in there}
+        there = (p for identity in event.identities for p in keys.places(account, identity))
+        return {user_key for place in there for user_key in self.memory.places.get(place, ())}
 
     def see(self, account: str, event: Event, event_id: int | None, now: datetime) -> bytes | None:
         """Note the event's user and identities; the key of the user, None if it is about nobody."""
         if event.user is None:
             return None
-        seen = event.occurred_at or now
+        seen = micros(event.occurred_at or now)
         user_key = self._user(account, event.user, seen, now)
         for identity in event.identities:
             new = sightings.sighting(account, user_key, identity, seen)
@@ -97,57 +113,69 @@ class People:
                 self._note(self._placed(new, identity), event_id, now)
         return self.survivor(user_key)
 
-    def _user(self, account: str, user: User, seen: datetime, now: datetime) -> bytes:
-        key = keys.user(account, user.id)
-        known = self.users.get(key)
-        name, at = user.external_id, micros(seen)
+    def _user(self, account: str, user: User, seen: int, now: datetime) -> bytes:
+        key, name = keys.user(account, user.id), user.external_id
+        known = self.memory.users.get(key)
         if known is None:
-            named_at = at if name else -1
+            named_at = seen if name else -1
             known = Known(key, account, user.id, name, named_at, None, micros(now))
-            self.users[key] = self.new_users[key] = known
-        elif name not in (None, known.external_id) and at > known.named_at:
-            self._change(known, external_id=name, named_at=at)
-        return self.survivor(key)
+            self.memory.users[key] = self.new_users[key] = known
+        elif name not in (None, known.external_id) and seen > known.named_at:
+            self._change(known, external_id=name, named_at=seen)
+        return known.merged_into or key
 
     def _change(self, known: Known, **changes: Any) -> None:
         changed = known._replace(**changes)
-        self.users[known.key] = self.new_users[known.key] = changed
+        self.memory.users[known.key] = self.new_users[known.key] = changed
 
     def _placed(self, new: Sighting, identity: ChannelIdentity) -> Sighting:
         """The sighting at its right place: the address, as soon as that is known of the client."""
         if sightings.address_unknown(identity):
-            for there in self.places.values():
-                known = there.get(new.user_key)
-                if known and known.identity and known.client_id == new.client_id:
+            for place in self.memory.clients.get(identity.client_id or "", ()):
+                known = self.memory.places[place].get(new.user_key)
+                if known and known.identity:
                     return sightings.join(known, new)
             return new
-        client = keys.client(new.account, identity) if identity.identity else None
-        by_client = self.places.get(client, {}).pop(new.user_key, None) if client else None
-        if by_client is None:
+        _, client = keys.places(new.account, identity)
+        if client == new.place or new.user_key not in self.memory.places.get(client, ()):
             return new
-        self.gone.append((by_client.place, by_client.user_key))
+        by_client = self.memory.places[client].pop(new.user_key)
+        self.gone.append((client, new.user_key))
         self.changed.pop(self.gone[-1], None)
         return sightings.join(new, by_client)
 
     def _note(self, new: Sighting, event_id: int | None, now: datetime) -> None:
         """Join a sighting with those of the same user; see whose the place is now."""
-        there = self.places.setdefault(new.place, {})
-        before = _owner(there)
+        there = self.memory.places.setdefault(new.place, {})
         known = there.get(new.user_key)
-        row = sightings.join(known, new) if known else new
-        if row != known:
-            there[row.user_key] = self.changed[row.place, row.user_key] = row
+        if len(there) == 1 and known is not None:  # nearly always: nobody else was ever there
+            self._keep(known, sightings.join(known, new))
+            return
+        before = _owner(there)
+        self._keep(known, sightings.join(known, new) if known else new)
         after = _owner(there)
         if before is not None and after is not None and before != after:
             self.moves.append((new.place, before, after, event_id, micros(now)))
         if len(there) > 1 and after is not None:
             self._become(there, now)
 
+    def _keep(self, known: Sighting | None, row: Sighting) -> None:
+        """Have it written. known: what is there; then most of it is usually the same."""
+        if row == known:
+            return
+        where = row.place, row.user_key
+        self.memory.places[row.place][row.user_key] = row
+        same = known is not None and known.steady() == row.steady()
+        self.changed[where] = same and self.changed.get(where, True)
+        if row.client_id in self.memory.clients:
+            self.memory.clients[row.client_id].add(row.place)
+
     def _become(self, there: dict[bytes, Sighting], now: datetime) -> None:
         """Who was nothing but this identity has become the user who owns it."""
         rows = self.tx.known("app_user", "key, id", "key", list(there))
         ids = {bytes(key): uid for key, uid in rows}
-        ids |= {key: self.users[key].id for key in there if key in self.users}
+        users = self.memory.users
+        ids |= {key: users[key].id for key in there if key in users}
         itself = [key for key, c in there.items() if _is_itself(ids.get(key, ""), c)]
         owner = _owner({key: c for key, c in there.items() if key not in itself})
         if owner is not None:
@@ -159,22 +187,23 @@ class People:
 
         Twice is once; a merge in a circle changes nothing. Lanes of both are locked.
         """
-        old = keys.user(account, discarded)
-        if old not in self.users:
+        users, old = self.memory.users, keys.user(account, discarded)
+        if old not in users:
             self._learn(self.tx.known("app_user", _USER, "key", [old]))
         if survivor in (old, self.survivor(old)):
             return
-        known = self.users.get(old) or Known(old, account, discarded, None, -1, None, micros(now))
+        known = users.get(old) or Known(old, account, discarded, None, -1, None, micros(now))
         self._change(known, merged_into=survivor)
         self.flush()
         self._move_sightings(old, survivor)
         _move_rest(self.tx, old, survivor, now)
-        for other in list(self.users.values()):
+        for other in list(users.values()):
             if other.merged_into == old:
-                self.users[other.key] = other._replace(merged_into=survivor)
+                users[other.key] = other._replace(merged_into=survivor)
 
     def _move_sightings(self, old: bytes, new: bytes) -> None:
         """Wherever the one was seen, the other was."""
+        self.memory.lasting = False  # of these places not all are known
         rows = self.tx.known("identity", sightings.COLUMNS, "user_key", [old, new])
         stored = [sightings.from_row(row) for row in rows]
         theirs = {known.place: known for known in stored if known.user_key == new}
@@ -185,23 +214,21 @@ class People:
             if known.place in theirs:
                 moved = sightings.join(theirs[known.place], moved)
             self.gone.append((known.place, old))
-            self.changed[moved.place, new] = moved
-            there = self.places.setdefault(moved.place, {})
+            there = self.memory.places.setdefault(moved.place, {})
             there.pop(old, None)
-            there[new] = moved
+            self._keep(None, moved)
         self.flush()
 
     def _learn(self, rows: Iterable[Any]) -> None:
         for row in rows:
             known = Known._make(row)
-            self.users[known.key] = known
+            self.memory.users[known.key] = known
 
     def flush(self) -> None:
         """Write what was noted so far."""
         self.tx.upsert("app_user", _USER, list(self.new_users.values()), "key")
         for place, user_key in self.gone:
             self.tx.run("DELETE FROM identity WHERE place = ? AND user_key = ?", place, user_key)
-            self.stored.pop((place, user_key), None)
         self._flush_sightings()
         if self.moves:
             ids = self.tx.ids("identity_move", len(self.moves))
@@ -213,16 +240,13 @@ class People:
 
     def _flush_sightings(self) -> None:
         """Most are of known users at known places, later: then no index is touched."""
-        later: list[Sighting] = []
-        others: list[Sighting] = []
-        for where, row in self.changed.items():
-            known = self.stored.get(where)
-            same = known is not None and known.steady() == row.steady()
-            (later if same else others).append(row)
-            self.stored[where] = row
-        key = "place, user_key"
-        self.tx.upsert("identity", sightings.COLUMNS, others, key)
-        self.tx.upsert("identity", sightings.COLUMNS, later, key, sightings.CHANGING)
+        places = self.memory.places
+        later = [places[place][user] for (place, user), same in self.changed.items() if same]
+        others = [places[place][user] for (place, user), same in self.changed.items() if not same]
+        self.tx.upsert("identity", sightings.COLUMNS, others, sightings.KEY)
+        self.tx.update(
+            "identity", sightings.KEY, sightings.CHANGING, [_changing(row) for row in later]
+        )
 
 
 def begin_reveal(tx: Transaction, user_key: bytes, now: datetime) -> bool:
@@ -256,8 +280,8 @@ def user_ids(event: Event) -> list[str]:
     return ids + list(event.discarded) if isinstance(event, UserMerged) else ids
 
 
-def _keys(account: str, identity: ChannelIdentity) -> tuple[bytes | None, bytes | None]:
-    return keys.address(account, identity), keys.client(account, identity)
+def _changing(row: Sighting) -> tuple[object, ...]:
+    return row.place, row.user_key, row.client_at, row.status, row.status_at, row.active_at
 
 
 def _owner(there: dict[bytes, Sighting]) -> bytes | None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from storage.columns import Asked, names, overwrite
+from storage.memory import Memory
 
 SEQUENCE = "hookline_id"
 
@@ -45,6 +46,7 @@ class Postgres:
 
     def __init__(self, db: Connection) -> None:
         self._driver: Any = db.connection.driver_connection
+        self.memory = Memory()
 
     def run(self, sql: str, *values: Any) -> Any:
         return self._run(_sql(sql), values)
@@ -70,15 +72,9 @@ class Postgres:
     def _insert(self, sql: str, rows: Sequence[Any]) -> Rows | None:
         return self._run(sql, _turned(rows)) if rows else None
 
-    def update(self, table: str, columns: str, rows: Sequence[Any]) -> None:
-        key, *others = names(columns)
-        changes = ", ".join(f"{name} = new.{name}" for name in others)
-        source = f"{_columns(table, columns)} AS new({columns})"
+    def update(self, table: str, key: str, changing: str, rows: Sequence[Any]) -> None:
         if rows:
-            self._run(
-                f"UPDATE {table} SET {changes} FROM {source} WHERE {table}.{key} = new.{key}",
-                _turned(rows),
-            )
+            self._run(_update(table, key, changing), _turned(sorted(rows)))
 
     def insert_new(self, table: str, columns: str, rows: Sequence[Any], unique: str) -> set[Any]:
         at = names(columns).index(unique)
@@ -87,13 +83,12 @@ class Postgres:
         found = self._insert(_insert(table, columns, tail), [last[key] for key in sorted(last)])
         return set() if found is None else {row[0] for row in found.fetchall()}
 
-    def upsert(
-        self, table: str, columns: str, rows: Sequence[Any], key: str, changing: str = ""
-    ) -> None:
+    def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None:
         at = [names(columns).index(name) for name in names(key)]
         last = {tuple(row[i] for i in at): row for row in rows}
-        rows = [last[k] for k in sorted(last)]
-        self._insert(_insert(table, columns, overwrite(columns, key, changing)), rows)
+        self._insert(
+            _insert(table, columns, overwrite(columns, key)), [last[k] for k in sorted(last)]
+        )
 
     def ids(self, table: str, count: int) -> Sequence[int]:
         sql = f"SELECT nextval('{SEQUENCE}') FROM generate_series(1, %s)"
@@ -148,6 +143,14 @@ def _insert(table: str, columns: str, tail: str = "", **computed: str) -> str:
         values = {"id": f"nextval('{SEQUENCE}')", **values}
     into, new = ",".join(values), f"{_columns(table, columns)} AS new({columns})"
     return f"INSERT INTO {table} ({into}) SELECT {','.join(values.values())} FROM {new} {tail}"
+
+
+@lru_cache(maxsize=256)
+def _update(table: str, key: str, changing: str) -> str:
+    new = f"{_columns(table, f'{key}, {changing}')} AS new({key}, {changing})"
+    changes = ", ".join(f"{name} = new.{name}" for name in names(changing))
+    same = " AND ".join(f"{table}.{name} = new.{name}" for name in names(key))
+    return f"UPDATE {table} SET {changes} FROM {new} WHERE {same}"
 
 
 @lru_cache(maxsize=256)

@@ -7,19 +7,18 @@ An address at which several users were seen belongs to the one who was last acti
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from handlers.people import ChannelIdentity
 from storage import keys
 from storage.columns import Asked
 from storage.dialects import Transaction
-from storage.tables import micros
 
 COLUMNS = (
     "place, user_key, account, channel, identity, platform, client_id, client_at, app_id, status,"
     " status_at, active_at"
 )
+KEY = "place, user_key"
 CHANGING = "client_at, status, status_at, active_at"
 _SDK = frozenset({"web", "ios", "android", "sdk", "api"})  # clients without an address
 _RANK = {"active": 3, "blocked": 2, "inactive": 1}  # of two that were said at the same time
@@ -58,16 +57,14 @@ class Sighting(NamedTuple):
         )
 
 
-def sighting(
-    account: str, user_key: bytes, identity: ChannelIdentity, seen: datetime
-) -> Sighting | None:
-    """What a report of `identity` says of a user; None where it names no place."""
-    place = keys.address(account, identity) or keys.client(account, identity)
-    if place is None:
+def sighting(account: str, user_key: bytes, identity: ChannelIdentity, at: int) -> Sighting | None:
+    """What a report of `identity` at that time (microseconds) says of a user; None where it names
+    no place."""
+    by_address, by_client = keys.places(account, identity)
+    if not (by_address or by_client):
         return None
-    at = micros(seen)
     return Sighting(
-        place,
+        by_address or by_client,
         user_key,
         account,
         identity.channel,

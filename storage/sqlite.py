@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from storage.columns import Asked, names, overwrite
+from storage.memory import Memory
 
 _CHUNK = 256  # keys in one IN list
 _NEW = re.compile(r"\bnew\.(\w+)")
@@ -33,6 +34,13 @@ def _insert(table: str, columns: str, tail: str = "", **computed: str) -> str:
     marks = {name: f"?{number}" for number, name in enumerate(names(columns), 1)}
     made = {name: _NEW.sub(lambda new: marks[new[1]], sql) for name, sql in computed.items()}
     return f"INSERT INTO {table} ({columns}) VALUES ({','.join((marks | made).values())}) {tail}"
+
+
+@lru_cache(maxsize=256)
+def _update(table: str, key: str, changing: str) -> str:
+    marks = [f"{name} = ?{at}" for at, name in enumerate((*names(key), *names(changing)), 1)]
+    at = len(names(key))
+    return f"UPDATE {table} SET {', '.join(marks[at:])} WHERE {' AND '.join(marks[:at])}"
 
 
 class Rows(sqlite3.Cursor):
@@ -65,8 +73,9 @@ class Sqlite:
     name = "sqlite"
     alone = True
 
-    def __init__(self, driver: sqlite3.Connection) -> None:
+    def __init__(self, driver: sqlite3.Connection, memory: Memory | None = None) -> None:
         self._driver = driver
+        self.memory = Memory() if memory is None else memory
 
     def run(self, sql: str, *values: Any) -> Any:
         listed = tuple(json.dumps(v) if isinstance(v, list) else v for v in values)
@@ -85,11 +94,8 @@ class Sqlite:
     def known_all(self, *asked: Asked) -> list[list[Any]]:
         return [self.known(*one) for one in asked]
 
-    def update(self, table: str, columns: str, rows: Sequence[Any]) -> None:
-        key, *others = names(columns)
-        changes = ", ".join(f"{name} = ?" for name in others)
-        turned = [(*row[1:], row[0]) for row in rows]
-        self._many(f"UPDATE {table} SET {changes} WHERE {key} = ?", turned)
+    def update(self, table: str, key: str, changing: str, rows: Sequence[Any]) -> None:
+        self._many(_update(table, key, changing), rows)
 
     def insert(self, table: str, columns: str, rows: Sequence[Any], **computed: str) -> None:
         self._many(_insert(table, columns, **computed), rows)
@@ -108,10 +114,8 @@ class Sqlite:
         self.insert(table, columns, [row for row in rows if fresh.get(row[at]) is row])
         return set(fresh)
 
-    def upsert(
-        self, table: str, columns: str, rows: Sequence[Any], key: str, changing: str = ""
-    ) -> None:
-        self._many(_insert(table, columns, overwrite(columns, key, changing)), rows)
+    def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None:
+        self._many(_insert(table, columns, overwrite(columns, key)), rows)
 
     def ids(self, table: str, count: int) -> Sequence[int]:
         sql = f"SELECT coalesce(max(id), 0) FROM {table}"

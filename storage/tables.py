@@ -30,12 +30,12 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def micros(when: datetime) -> int:
     """Microseconds since 1970 of an aware time."""
-    return (when - EPOCH) // _MICROSECOND
+    passed = when - EPOCH
+    return (passed.days * 86400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
 def moment(value: int) -> datetime:

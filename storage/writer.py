@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.engine import URL
 
+from storage.memory import Memory
 from storage.sqlite import OPTIONS, Sqlite, prepare, told
 
 
@@ -21,15 +22,19 @@ class Writer:
         self._path = path
         self._lock = threading.Lock()
         self._driver: sqlite3.Connection | None = None
+        self._memory = Memory()
+        self._version = 0  # of the file, which is another one when another process has written
 
     @contextmanager
     def transaction(self) -> Iterator[Sqlite]:
         """Committed at the block's end, undone by an exception."""
         with self._lock:
-            driver = self._begun()
+            driver = self._opened()
             try:
-                yield Sqlite(driver)
-                self._execute(driver, "COMMIT")
+                tx = self._begun(driver)
+                yield tx
+                tx.run("COMMIT")
+                self._memory.settle()
             except BaseException:
                 self._undo(driver)
                 raise
@@ -45,24 +50,27 @@ class Writer:
         with self._lock:
             self._drop()
 
-    def _begun(self) -> sqlite3.Connection:
-        try:
-            if self._driver is None:
+    def _begun(self, driver: sqlite3.Connection) -> Sqlite:
+        tx = Sqlite(driver, self._memory)
+        tx.run("BEGIN IMMEDIATE")
+        version = tx.run("PRAGMA data_version").scalar_one()
+        if version != self._version:
+            self._version = version
+            self._memory.forget()
+        return tx
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._driver is None:
+            try:
                 self._driver = sqlite3.connect(self._path, **OPTIONS)
                 prepare(self._driver)
-        except sqlite3.Error as error:
-            self._drop()
-            raise told("", error) from error
-        self._execute(self._driver, "BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                self._drop()
+                raise told("", error) from error
         return self._driver
 
-    def _execute(self, driver: sqlite3.Connection, sql: str) -> None:
-        try:
-            driver.execute(sql)
-        except sqlite3.Error as error:
-            raise told(sql, error) from error
-
     def _undo(self, driver: sqlite3.Connection) -> None:
+        self._memory.forget()
         try:
             driver.rollback()
         except sqlite3.Error:  # the file's own trouble has been told already
@@ -70,6 +78,7 @@ class Writer:
 
     def _drop(self) -> None:
         driver, self._driver = self._driver, None
+        self._memory.forget()
         if driver is not None:
             driver.close()
 

@@ -84,6 +84,7 @@ def fill(database: Database) -> None:
 def test_no_byte_of_the_files_names_them_afterwards(database: Database, home: Path) -> None:
     fill(database)
     assert {word for _, word in found(home)} == {ANN, PHONE}
+    database.check()  # which leaves a connection open
     result = forget("--json")
     assert result.exit_code == 0, result.output
     receipt = json.loads(result.stdout)

@@ -23,8 +23,8 @@ def kept(database: Database) -> list[tuple[str, str, int]]:
 def test_many_rows_are_updated_each_with_its_own_values(database: Database) -> None:
     remember(database, (ANN, "one", "{}", 1), (ANN, "two", "{}", 2), (ANN, "three", "{}", 3))
     with database.write() as tx:
-        tx.update("state", "name, body, updated_at", [("two", "[2]", 20), ("one", "[1]", 10)])
-        tx.update("state", "name, body", [])
+        tx.update("state", "name", "body, updated_at", [("two", "[2]", 20), ("one", "[1]", 10)])
+        tx.update("state", "name", "body", [])
     assert kept(database) == [("one", "[1]", 10), ("three", "{}", 3), ("two", "[2]", 20)]
 
 
@@ -50,7 +50,7 @@ def test_a_write_whose_answer_nobody_reads_fails_the_transaction(database: Datab
 
     def write() -> None:
         with database.write() as tx:
-            tx.update("state", "name, body", [("one", "[1]")])
+            tx.update("state", "name", "body", [("one", "[1]")])
             tx.insert("state", STATE, [(ANN, "one", "{}", 1)])
 
     with pytest.raises(IntegrityError):
