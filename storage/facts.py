@@ -36,7 +36,7 @@ LINK_STATUS = {
 
 def concerns(event: Event) -> bool:
     """Whether the event states anything that is kept beside it."""
-    return isinstance(event, LinkOutcome | Receipt)
+    return isinstance(event, (LinkOutcome, Receipt))
 
 
 def apply(

@@ -7,14 +7,14 @@ The unique dedup key decides who was first, whatever the number of processes.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from handlers.event import Event
 from handlers.events import Unknown, UserMerged
 from storage import consent, facts, keys, lanes
 from storage.consent import USUAL, Words
 from storage.dialects import Transaction
-from storage.people import People, user_ids
+from storage.people import People, user_keys
 from storage.tables import Queue, micros
 
 UNPARSED = "unparsed"
@@ -124,7 +124,7 @@ def _lanes(batch: _Batch, people: People) -> set[int]:
     """The lanes of everybody concerned, those whose identity or name may pass to another too."""
     found: set[int] = set()
     for account, event in batch.pairs():
-        users = {keys.user(account, uid) for uid in user_ids(event)}
+        users = set(user_keys(account, event))
         users |= {people.survivor(key) for key in users}
         others = people.seen_there(account, event) - users
         merges = bool(others) or isinstance(event, UserMerged)
@@ -138,6 +138,8 @@ def _name(tx: Transaction, rows: Sequence[_Row], now: datetime) -> None:
     windowed = [row for row in rows if row.event.dedup_window]
     for row in rows:
         row.dedup = keys.digest("event", row.account, row.event.id)
+    if not windowed:
+        return
     candidates = {row.dedup: _buckets(row, now) for row in windowed}
     recent = {
         bytes(found[0])
@@ -147,7 +149,7 @@ def _name(tx: Transaction, rows: Sequence[_Row], now: datetime) -> None:
             "dedup",
             [key for pair in candidates.values() for key in pair],
         )
-        if windowed and found[1] > micros(now - timedelta(hours=1))
+        if found[1] > micros(now - timedelta(hours=1))
     }
     for row in windowed:
         current, previous = candidates[row.dedup]
@@ -171,42 +173,40 @@ def _insert_events(
     now: datetime,
 ) -> dict[int, _Row]:
     """Insert those that are new; they by id, in the order in which they came."""
+    received = micros(now)
     values = []
     for event_id, row in zip(ids, rows, strict=True):
-        event = row.event
-        user_key = None
-        if event.user is not None:
-            user_key = people.survivor(keys.user(row.account, event.user.id))
+        event, account = row.event, row.account
         values.append(
             (
                 event_id,
                 row.dedup,
-                row.account,
+                account,
                 hooks[row.delivery],
                 row.position,
                 row.type,
                 event.trigger,
                 event.id,
-                user_key,
+                people.survivor(keys.user(account, event.user.id)) if event.user else None,
                 event.channel,
                 event.message_id,
                 None,
-                None if event.occurred_at is None else micros(event.occurred_at),
-                micros(now),
+                micros(event.occurred_at) if event.occurred_at else None,
+                received,
             )
         )
     return _new(tx, rows, values)
 
 
 def _new(
-    tx: Transaction, rows: Sequence[_Row], values: Sequence[tuple[object, ...]]
+    tx: Transaction, rows: Sequence[_Row], values: Sequence[tuple[Any, ...]]
 ) -> dict[int, _Row]:
-    new = {bytes(key) for key in tx.insert_new("event", _EVENT, values, "dedup")}
+    new = tx.insert_new("event", _EVENT, values, "dedup")
     fresh: dict[int, _Row] = {}
     for value, row in zip(values, rows, strict=True):
         if row.dedup in new:
             new.discard(row.dedup)  # the second of two equal ones in this batch is known already
-            fresh[int(str(value[0]))] = row
+            fresh[value[0]] = row
     return fresh
 
 

@@ -13,7 +13,7 @@ this order nobody waits in a circle.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.columns import Asked
 from storage.dialects import Transaction
@@ -29,8 +29,7 @@ _STATE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(NamedTuple):
     """Work to add. lane None: no order. due_at in the future: scheduled, not in its lane before."""
 
     queue: Queue

@@ -6,7 +6,7 @@ moves, and the move is kept. Users become one only when the provider says so, or
 contact behind an identity that had been a user by itself (Sinch DISPATCH).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,7 +16,6 @@ from handlers.events import UserMerged
 from handlers.people import ChannelIdentity, User
 from storage import keys, lanes, sightings
 from storage.dialects import Transaction
-from storage.keys import NOWHERE
 from storage.memory import Memory
 from storage.sightings import Sighting
 from storage.tables import Queue, micros
@@ -45,34 +44,34 @@ class People:
     """
 
     tx: Transaction
+    memory: Memory = field(init=False)
     new_users: dict[bytes, Known] = field(default_factory=dict)
     changed: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
     gone: list[tuple[bytes, bytes]] = field(default_factory=list)
     moves: list[tuple[object, ...]] = field(default_factory=list)
 
-    @property
-    def memory(self) -> Memory:
-        """What is known of them by now."""
-        return self.tx.memory
+    def __post_init__(self) -> None:
+        self.memory = self.tx.memory
 
     def read(self, events: Iterable[tuple[str, Event]]) -> None:
         """Read who is known already among the users of these (account, event) pairs, and who was
         seen at the identities that they name."""
-        memory = self.memory
-        users: set[bytes] = set()
-        places: set[bytes] = set()
-        clients: set[str] = set()
+        users: list[bytes] = []
+        places: list[bytes] = []
+        clients: list[str] = []
         for account, event in events:
-            users.update(keys.user(account, uid) for uid in user_ids(event))
+            users += user_keys(account, event)
             for identity in event.identities:
-                places.update(keys.places(account, identity))
+                places += keys.places(account, identity)
                 if sightings.address_unknown(identity):
-                    clients.add(identity.client_id or "")
-        places.discard(NOWHERE)
-        self._ask(users - memory.users.keys(), places - memory.places.keys(), clients)
+                    clients.append(identity.client_id or "")
+        self._ask(users, places, clients)
 
-    def _ask(self, users: set[bytes], places: set[bytes], clients: set[str]) -> None:
-        clients -= self.memory.clients.keys()
+    def _ask(self, users: Sequence[bytes], places: Iterable[bytes], clients: Sequence[str]) -> None:
+        memory = self.memory
+        users = [key for key in users if key not in memory.users]
+        places = {place for place in places if place not in memory.places}
+        clients = [client for client in clients if client not in memory.clients]
         if not (users or places or clients):
             return
         known, there, by_client = self.tx.known_all(
@@ -82,14 +81,15 @@ class People:
         )
         self._learn(known)
         for place in places:
-            self.memory.places[place] = {}
+            memory.places[place] = {}
         for row in there:
             sighting = sightings.from_row(row)
-            self.memory.places[sighting.place][sighting.user_key] = sighting
+            memory.places[sighting.place][sighting.user_key] = sighting
         for client in clients:
-            self.memory.clients[client] = {place for found, place in by_client if found == client}
-        seen = {bytes(place) for _, place in by_client} - self.memory.places.keys()
-        self._ask(set(), seen, set())
+            memory.clients[client] = set()
+        for client, place in by_client:
+            memory.clients[client].add(place)
+        self._ask((), (place for _, place in by_client), ())
 
     def survivor(self, user_key: bytes) -> bytes:
         """The key under which this user lives on: itself unless it was merged."""
@@ -135,6 +135,8 @@ class People:
                 known = self.memory.places[place].get(new.user_key)
                 if known and known.identity:
                     return sightings.join(known, new)
+            return new
+        if identity.client_id is None:
             return new
         _, client = keys.places(new.account, identity)
         if client == new.place or new.user_key not in self.memory.places.get(client, ()):
@@ -274,10 +276,12 @@ def _move_rest(tx: Transaction, old: bytes, new: bytes, now: datetime) -> None:
         lanes.join(tx, before, after, now)
 
 
-def user_ids(event: Event) -> list[str]:
-    """The ids of all users that an event is about."""
+def user_keys(account: str, event: Event) -> list[bytes]:
+    """The keys of all users that an event is about."""
     ids = [event.user.id] if event.user else []
-    return ids + list(event.discarded) if isinstance(event, UserMerged) else ids
+    if isinstance(event, UserMerged):
+        ids += event.discarded
+    return [keys.user(account, uid) for uid in ids]
 
 
 def _changing(row: Sighting) -> tuple[object, ...]:

@@ -100,19 +100,34 @@ class Sqlite:
     def insert(self, table: str, columns: str, rows: Sequence[Any], **computed: str) -> None:
         self._many(_insert(table, columns, **computed), rows)
 
-    def _many(self, sql: str, rows: Sequence[Any]) -> None:
-        if rows:
-            try:
-                self._driver.executemany(sql, rows)
-            except sqlite3.Error as error:
-                raise told(sql, error) from error
+    def _many(self, sql: str, rows: Sequence[Any]) -> int:
+        """How many rows it changed."""
+        if not rows:
+            return 0
+        try:
+            return self._driver.executemany(sql, rows).rowcount
+        except sqlite3.Error as error:
+            raise told(sql, error) from error
 
     def insert_new(self, table: str, columns: str, rows: Sequence[Any], unique: str) -> set[Any]:
         at = names(columns).index(unique)
+        if columns.startswith("id,"):
+            return self._insert_numbered(table, columns, rows, unique, at)
         there = {row[0] for row in self.known(table, unique, unique, (row[at] for row in rows))}
         fresh = {row[at]: row for row in reversed(rows) if row[at] not in there}
         self.insert(table, columns, [row for row in rows if fresh.get(row[at]) is row])
         return set(fresh)
+
+    def _insert_numbered(
+        self, table: str, columns: str, rows: Sequence[Any], unique: str, at: int
+    ) -> set[Any]:
+        """The same by one statement: what was not there yet is what has one of the new ids."""
+        tail = f"ON CONFLICT ({unique}) DO NOTHING"
+        if self._many(_insert(table, columns, tail), rows) == len(rows):
+            return {row[at] for row in rows}
+        return {
+            row[0] for row in self.run(f"SELECT {unique} FROM {table} WHERE id >= ?", rows[0][0])
+        }
 
     def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None:
         self._many(_insert(table, columns, overwrite(columns, key)), rows)
