@@ -29,7 +29,7 @@ class Transaction(Protocol):
                 new.x is that column of the row to be inserted. Where `id` is not among the
                 columns, each row gets the next one.
     insert_new: the rows whose `unique` column is not there yet; returns the values of that column
-                that were new.
+                that were new. The table has an `id`, and those given are new ones.
     upsert:     insert, or overwrite all columns but the key.
     ids:        `count` new ids, ascending; later callers get larger ones. all_ids: the same for
                 several (table, count) at once.

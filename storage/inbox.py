@@ -5,7 +5,7 @@ The unique dedup key decides who was first, whatever the number of processes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from handlers.events import Unknown, UserMerged
 from storage import consent, facts, keys, lanes
 from storage.consent import USUAL, Words
 from storage.dialects import Transaction
-from storage.people import People, user_keys
+from storage.people import People, Subject, subject
 from storage.tables import Queue, micros
 
 UNPARSED = "unparsed"
@@ -50,23 +50,15 @@ class Delivery(NamedTuple):
 
 @dataclass(slots=True)
 class _Row:
-    """One event on its way in. dedup: None until it is known under which key it counts."""
+    """One event on its way in. dedup: the key under which it counts."""
 
     delivery: int
     position: int
     account: str
     event: Event
     type: str
-    dedup: bytes = b""
-
-
-@dataclass(slots=True)
-class _Batch:
-    deliveries: Sequence[Delivery]
-    rows: list[_Row] = field(default_factory=list)
-
-    def pairs(self) -> list[tuple[str, Event]]:
-        return [(row.account, row.event) for row in self.rows]
+    about: Subject
+    dedup: bytes
 
 
 def save(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> list[int]:
@@ -74,25 +66,31 @@ def save(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> list
 
     What is known already changes nothing. When the transaction commits, everything is durable.
     """
-    batch = _Batch(deliveries, list(_rows(deliveries)))
-    people = _lock_people(tx, batch)
-    _name(tx, batch.rows, now)
-    ids, hooks = tx.all_ids(("event", len(batch.rows)), ("webhook", len(deliveries)))
-    fresh = _insert_events(tx, batch.rows, ids, hooks, people, now)
+    rows = list(_rows(deliveries))
+    people = _lock_people(tx, [row.about for row in rows])
+    _name(tx, rows, now)
+    ids, hooks = tx.all_ids(("event", len(rows)), ("webhook", len(deliveries)))
+    fresh = _insert_events(tx, rows, ids, hooks, people, micros(now))
     counts = [0] * len(deliveries)
     for row in fresh.values():
         counts[row.delivery] += 1
     _insert_webhooks(tx, deliveries, hooks, counts)
-    _apply(tx, batch, fresh, people, now)
+    _apply(tx, deliveries, fresh, people, now)
     return counts
 
 
 def _rows(deliveries: Sequence[Delivery]) -> Iterator[_Row]:
     for number, delivery in enumerate(deliveries):
+        account = delivery.account
         if not delivery.events:
-            yield _Row(number, 0, delivery.account, _unparsed(delivery), UNPARSED)
+            yield _row(number, 0, account, _unparsed(delivery), UNPARSED)
         for position, event in enumerate(delivery.events):
-            yield _Row(number, position, delivery.account, event, event.type)
+            yield _row(number, position, account, event, event.type)
+
+
+def _row(number: int, position: int, account: str, event: Event, kind: str) -> _Row:
+    dedup = keys.digest("event", account, event.id)
+    return _Row(number, position, account, event, kind, subject(account, event), dedup)
 
 
 def _unparsed(delivery: Delivery) -> Event:
@@ -101,7 +99,7 @@ def _unparsed(delivery: Delivery) -> Event:
     return Unknown(id=f"{UNPARSED}:{name}", dedup_window=timedelta(hours=1))
 
 
-def _lock_people(tx: Transaction, batch: _Batch) -> People:
+def _lock_people(tx: Transaction, subjects: Sequence[Subject]) -> People:
     """What is known of the batch's people, with their lanes locked.
 
     Where others write as well, what is read may name more lanes, for a merge decides which it is;
@@ -111,33 +109,30 @@ def _lock_people(tx: Transaction, batch: _Batch) -> People:
     locked: set[int] = set()
     while True:
         if not tx.alone:
-            wanted = _lanes(batch, people)
+            wanted = _lanes(subjects, people)
             tx.lock_lanes(wanted - locked)
             locked |= wanted
             tx.memory.forget()  # what was read before they were locked may have changed
-        people.read(batch.pairs())
-        if tx.alone or _lanes(batch, people) <= locked:
+        people.read(subjects)
+        if tx.alone or _lanes(subjects, people) <= locked:
             return people
 
 
-def _lanes(batch: _Batch, people: People) -> set[int]:
+def _lanes(subjects: Sequence[Subject], people: People) -> set[int]:
     """The lanes of everybody concerned, those whose identity or name may pass to another too."""
     found: set[int] = set()
-    for account, event in batch.pairs():
-        users = set(user_keys(account, event))
-        users |= {people.survivor(key) for key in users}
-        others = people.seen_there(account, event) - users
-        merges = bool(others) or isinstance(event, UserMerged)
+    for one in subjects:
+        users = set(one.users) | {people.survivor(key) for key in one.users}
+        others = people.seen_there(one) - users
+        merges = bool(others) or isinstance(one.event, UserMerged)
         for queue in (Queue.DISPATCH, Queue.SEND) if merges else (Queue.DISPATCH,):
             found.update(keys.lane(queue, key) or 0 for key in users | others)
     return found
 
 
 def _name(tx: Transaction, rows: Sequence[_Row], now: datetime) -> None:
-    """Give every row its dedup key. A key with a window counts again once the window is over."""
+    """A key with a window counts again once the window is over."""
     windowed = [row for row in rows if row.event.dedup_window]
-    for row in rows:
-        row.dedup = keys.digest("event", row.account, row.event.id)
     if not windowed:
         return
     candidates = {row.dedup: _buckets(row, now) for row in windowed}
@@ -170,29 +165,28 @@ def _insert_events(
     ids: Sequence[int],
     hooks: Sequence[int],
     people: People,
-    now: datetime,
+    now: int,
 ) -> dict[int, _Row]:
     """Insert those that are new; they by id, in the order in which they came."""
-    received = micros(now)
     values = []
     for event_id, row in zip(ids, rows, strict=True):
-        event, account = row.event, row.account
+        event, about = row.event, row.about
         values.append(
             (
                 event_id,
                 row.dedup,
-                account,
+                row.account,
                 hooks[row.delivery],
                 row.position,
                 row.type,
                 event.trigger,
                 event.id,
-                people.survivor(keys.user(account, event.user.id)) if event.user else None,
+                people.survivor(about.user) if about.user else None,
                 event.channel,
                 event.message_id,
                 None,
-                micros(event.occurred_at) if event.occurred_at else None,
-                received,
+                about.seen_at,
+                now,
             )
         )
     return _new(tx, rows, values)
@@ -225,9 +219,14 @@ def _insert_webhooks(
 
 
 def _apply(
-    tx: Transaction, batch: _Batch, fresh: dict[int, _Row], people: People, now: datetime
+    tx: Transaction,
+    deliveries: Sequence[Delivery],
+    fresh: dict[int, _Row],
+    people: People,
+    now: datetime,
 ) -> None:
     """Note the people, apply the facts, and queue the work, event by event."""
+    at = micros(now)
     jobs: list[lanes.NewJob] = []
 
     def queue() -> None:
@@ -238,17 +237,17 @@ def _apply(
         if row.type == UNPARSED:
             continue
         event = row.event
-        user_key = people.see(row.account, event, event_id, now)
+        user_key = people.see(row.about, event_id, at)
         if isinstance(event, UserMerged) and user_key is not None:
             queue()
             for discarded in event.discarded:
-                people.merge(row.account, discarded, user_key, now)
+                people.merge(row.account, discarded, user_key, at)
         if facts.concerns(event):
             people.flush()
             link_id = facts.apply(tx, row.account, event, user_key, now)
             if link_id is not None:
                 tx.run("UPDATE event SET link_id = ? WHERE id = ?", link_id, event_id)
-        said = consent.said(event, batch.deliveries[row.delivery].words)
+        said = consent.said(event, deliveries[row.delivery].words)
         if said is not None:
             consent.note(tx, row.account, event, said, event_id, now)
         lane = keys.lane(Queue.DISPATCH, user_key)

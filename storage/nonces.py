@@ -53,7 +53,7 @@ def remember(tx: Transaction, requests: Sequence[Carrier]) -> list[Verdict]:
     if not first:
         return [Verdict.FRESH] * len(requests)
     rows = list(first.values())
-    new = {bytes(key) for key in tx.insert_new("nonce", "key, body, expires_at", rows, "key")}
+    new = tx.insert_new("nonce", "key, body, expires_at", rows, "key")
     older = [key for key in first if key not in new]
     known = {bytes(row[0]): bytes(row[1]) for row in tx.known("nonce", "key, body", "key", older)}
     verdicts = []
@@ -75,10 +75,13 @@ def _key_and_body(one: Carrier) -> tuple[bytes, bytes]:
 
 
 def prune(tx: Transaction, now: datetime) -> int:
-    """Forget one batch of those that have expired; how many. Call it again until none has."""
+    """Forget one batch of those that have expired; how many. Call it again until none has.
+
+    The oldest are looked at. What came later may have expired sooner; it goes with its batch.
+    """
     gone = tx.run(
-        "DELETE FROM nonce WHERE key IN (SELECT key FROM nonce WHERE expires_at < ?"
-        " ORDER BY expires_at LIMIT ?) RETURNING key",
+        "DELETE FROM nonce WHERE expires_at < ? AND id IN (SELECT id FROM nonce"
+        " ORDER BY id LIMIT ?) RETURNING id",
         micros(now),
         BATCH,
     )

@@ -261,8 +261,9 @@ def learn(
     """Keep what a provider's answer proves of a user, unless webhooks have told more already."""
     seen = Unknown(id="", user=user, identities=tuple(identities), occurred_at=EPOCH)
     known = people.People(tx)
-    known.read([(account, seen)])
-    known.see(account, seen, None, now)
+    about = people.subject(account, seen)
+    known.read([about])
+    known.see(about, None, micros(now))
     known.flush()
 
 

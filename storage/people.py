@@ -18,7 +18,7 @@ from storage import keys, lanes, sightings
 from storage.dialects import Transaction
 from storage.memory import Memory
 from storage.sightings import Sighting
-from storage.tables import Queue, micros
+from storage.tables import Queue, micros, moment
 
 _USER = "key, account, id, external_id, named_at, merged_into, created_at"
 
@@ -33,6 +33,33 @@ class Known(NamedTuple):
     named_at: int
     merged_into: bytes | None
     created_at: int
+
+
+class Subject(NamedTuple):
+    """Whom an event is about, by their keys.
+
+    user:    None where it is about nobody. users: of all of them, those discarded by a merge too.
+    places:  of each identity by its address and by its client, NOWHERE for what is not known.
+    seen_at: when they were seen by it (microseconds); None: it does not say.
+    """
+
+    account: str
+    event: Event
+    user: bytes | None
+    users: tuple[bytes, ...]
+    places: tuple[tuple[bytes, bytes], ...]
+    seen_at: int | None
+
+
+def subject(account: str, event: Event) -> Subject:
+    """The subject of one event of an account."""
+    user = keys.user(account, event.user.id) if event.user else None
+    users: tuple[bytes, ...] = (user,) if user else ()
+    if isinstance(event, UserMerged):
+        users += tuple(keys.user(account, uid) for uid in event.discarded)
+    places = tuple([keys.places(account, identity) for identity in event.identities])
+    seen_at = micros(event.occurred_at) if event.occurred_at else None
+    return Subject(account, event, user, users, places, seen_at)
 
 
 @dataclass(slots=True)
@@ -53,21 +80,19 @@ class People:
     def __post_init__(self) -> None:
         self.memory = self.tx.memory
 
-    def read(self, events: Iterable[tuple[str, Event]]) -> None:
-        """Read who is known already among the users of these (account, event) pairs, and who was
-        seen at the identities that they name."""
-        users: list[bytes] = []
-        places: list[bytes] = []
-        clients: list[str] = []
-        for account, event in events:
-            users += user_keys(account, event)
-            for identity in event.identities:
-                places += keys.places(account, identity)
-                if sightings.address_unknown(identity):
-                    clients.append(identity.client_id or "")
+    def read(self, subjects: Sequence[Subject]) -> None:
+        """Read who is known already among these users, and who was seen at their identities."""
+        users = [key for one in subjects for key in one.users]
+        places = [place for one in subjects for pair in one.places for place in pair]
+        clients = [
+            identity.client_id or ""
+            for one in subjects
+            for identity in one.event.identities
+            if sightings.address_unknown(identity)
+        ]
         self._ask(users, places, clients)
 
-    def _ask(self, users: Sequence[bytes], places: Iterable[bytes], clients: Sequence[str]) -> None:
+    def _ask(self, users: Iterable[bytes], places: Iterable[bytes], clients: Iterable[str]) -> None:
         memory = self.memory
         users = [key for key in users if key not in memory.users]
         places = {place for place in places if place not in memory.places}
@@ -96,29 +121,30 @@ class People:
         known = self.memory.users.get(user_key)
         return known.merged_into or user_key if known else user_key
 
-    def seen_there(self, account: str, event: Event) -> set[bytes]:
+    def seen_there(self, one: Subject) -> set[bytes]:
         """The keys of all users who were seen at the identities that an event names."""
-        there = (p for identity in event.identities for p in keys.places(account, identity))
+        there = (place for pair in one.places for place in pair)
         return {user_key for place in there for user_key in self.memory.places.get(place, ())}
 
-    def see(self, account: str, event: Event, event_id: int | None, now: datetime) -> bytes | None:
+    def see(self, one: Subject, event_id: int | None, now: int) -> bytes | None:
         """Note the event's user and identities; the key of the user, None if it is about nobody."""
-        if event.user is None:
+        user = one.event.user
+        if user is None or one.user is None:
             return None
-        seen = micros(event.occurred_at or now)
-        user_key = self._user(account, event.user, seen, now)
-        for identity in event.identities:
-            new = sightings.sighting(account, user_key, identity, seen)
-            if new is not None:
-                self._note(self._placed(new, identity), event_id, now)
+        seen = now if one.seen_at is None else one.seen_at
+        user_key = self._user(one.account, one.user, user, seen, now)
+        for identity, places in zip(one.event.identities, one.places, strict=True):
+            place = places[0] or places[1]
+            if place:
+                new = sightings.sighting(one.account, user_key, place, identity, seen)
+                self._note(self._placed(new, identity, places[1]), event_id, now)
         return self.survivor(user_key)
 
-    def _user(self, account: str, user: User, seen: int, now: datetime) -> bytes:
-        key, name = keys.user(account, user.id), user.external_id
-        known = self.memory.users.get(key)
+    def _user(self, account: str, key: bytes, user: User, seen: int, now: int) -> bytes:
+        known, name = self.memory.users.get(key), user.external_id
         if known is None:
             named_at = seen if name else -1
-            known = Known(key, account, user.id, name, named_at, None, micros(now))
+            known = Known(key, account, user.id, name, named_at, None, now)
             self.memory.users[key] = self.new_users[key] = known
         elif name not in (None, known.external_id) and seen > known.named_at:
             self._change(known, external_id=name, named_at=seen)
@@ -128,7 +154,7 @@ class People:
         changed = known._replace(**changes)
         self.memory.users[known.key] = self.new_users[known.key] = changed
 
-    def _placed(self, new: Sighting, identity: ChannelIdentity) -> Sighting:
+    def _placed(self, new: Sighting, identity: ChannelIdentity, client: bytes) -> Sighting:
         """The sighting at its right place: the address, as soon as that is known of the client."""
         if sightings.address_unknown(identity):
             for place in self.memory.clients.get(identity.client_id or "", ()):
@@ -136,9 +162,6 @@ class People:
                 if known and known.identity:
                     return sightings.join(known, new)
             return new
-        if identity.client_id is None:
-            return new
-        _, client = keys.places(new.account, identity)
         if client == new.place or new.user_key not in self.memory.places.get(client, ()):
             return new
         by_client = self.memory.places[client].pop(new.user_key)
@@ -146,7 +169,7 @@ class People:
         self.changed.pop(self.gone[-1], None)
         return sightings.join(new, by_client)
 
-    def _note(self, new: Sighting, event_id: int | None, now: datetime) -> None:
+    def _note(self, new: Sighting, event_id: int | None, now: int) -> None:
         """Join a sighting with those of the same user; see whose the place is now."""
         there = self.memory.places.setdefault(new.place, {})
         known = there.get(new.user_key)
@@ -157,7 +180,7 @@ class People:
         self._keep(known, sightings.join(known, new) if known else new)
         after = _owner(there)
         if before is not None and after is not None and before != after:
-            self.moves.append((new.place, before, after, event_id, micros(now)))
+            self.moves.append((new.place, before, after, event_id, now))
         if len(there) > 1 and after is not None:
             self._become(there, now)
 
@@ -172,7 +195,7 @@ class People:
         if row.client_id in self.memory.clients:
             self.memory.clients[row.client_id].add(row.place)
 
-    def _become(self, there: dict[bytes, Sighting], now: datetime) -> None:
+    def _become(self, there: dict[bytes, Sighting], now: int) -> None:
         """Who was nothing but this identity has become the user who owns it."""
         rows = self.tx.known("app_user", "key, id", "key", list(there))
         ids = {bytes(key): uid for key, uid in rows}
@@ -184,7 +207,7 @@ class People:
             for key in itself:
                 self.merge(there[key].account, ids[key], owner, now)
 
-    def merge(self, account: str, discarded: str, survivor: bytes, now: datetime) -> None:
+    def merge(self, account: str, discarded: str, survivor: bytes, now: int) -> None:
         """Make `discarded` an alias of the survivor, and move over all that it had.
 
         Twice is once; a merge in a circle changes nothing. Lanes of both are locked.
@@ -194,7 +217,7 @@ class People:
             self._learn(self.tx.known("app_user", _USER, "key", [old]))
         if survivor in (old, self.survivor(old)):
             return
-        known = users.get(old) or Known(old, account, discarded, None, -1, None, micros(now))
+        known = users.get(old) or Known(old, account, discarded, None, -1, None, now)
         self._change(known, merged_into=survivor)
         self.flush()
         self._move_sightings(old, survivor)
@@ -257,7 +280,7 @@ def begin_reveal(tx: Transaction, user_key: bytes, now: datetime) -> bool:
     return bool(tx.run(sql, micros(now), user_key).fetchall())
 
 
-def _move_rest(tx: Transaction, old: bytes, new: bytes, now: datetime) -> None:
+def _move_rest(tx: Transaction, old: bytes, new: bytes, now: int) -> None:
     """Aliases, links, actions, state, and the work that waits."""
     tx.run("UPDATE app_user SET merged_into = ? WHERE merged_into = ?", new, old)
     for table in ("link", "action"):
@@ -273,15 +296,7 @@ def _move_rest(tx: Transaction, old: bytes, new: bytes, now: datetime) -> None:
         before, after = keys.lane(queue, old), keys.lane(queue, new)
         assert before is not None
         assert after is not None
-        lanes.join(tx, before, after, now)
-
-
-def user_keys(account: str, event: Event) -> list[bytes]:
-    """The keys of all users that an event is about."""
-    ids = [event.user.id] if event.user else []
-    if isinstance(event, UserMerged):
-        ids += event.discarded
-    return [keys.user(account, uid) for uid in ids]
+        lanes.join(tx, before, after, moment(now))
 
 
 def _changing(row: Sighting) -> tuple[object, ...]:

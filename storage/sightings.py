@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from handlers.people import ChannelIdentity
-from storage import keys
 from storage.columns import Asked
 from storage.dialects import Transaction
 
@@ -57,14 +56,12 @@ class Sighting(NamedTuple):
         )
 
 
-def sighting(account: str, user_key: bytes, identity: ChannelIdentity, at: int) -> Sighting | None:
-    """What a report of `identity` at that time (microseconds) says of a user; None where it names
-    no place."""
-    by_address, by_client = keys.places(account, identity)
-    if not (by_address or by_client):
-        return None
+def sighting(
+    account: str, user_key: bytes, place: Place, identity: ChannelIdentity, at: int
+) -> Sighting:
+    """What a report of `identity` at that time (microseconds) says of a user."""
     return Sighting(
-        by_address or by_client,
+        place,
         user_key,
         account,
         identity.channel,

@@ -110,24 +110,13 @@ class Sqlite:
             raise told(sql, error) from error
 
     def insert_new(self, table: str, columns: str, rows: Sequence[Any], unique: str) -> set[Any]:
-        at = names(columns).index(unique)
-        if columns.startswith("id,"):
-            return self._insert_numbered(table, columns, rows, unique, at)
-        there = {row[0] for row in self.known(table, unique, unique, (row[at] for row in rows))}
-        fresh = {row[at]: row for row in reversed(rows) if row[at] not in there}
-        self.insert(table, columns, [row for row in rows if fresh.get(row[at]) is row])
-        return set(fresh)
-
-    def _insert_numbered(
-        self, table: str, columns: str, rows: Sequence[Any], unique: str, at: int
-    ) -> set[Any]:
-        """The same by one statement: what was not there yet is what has one of the new ids."""
+        [first] = self.ids(table, 1)
         tail = f"ON CONFLICT ({unique}) DO NOTHING"
-        if self._many(_insert(table, columns, tail), rows) == len(rows):
+        if self._many(_insert(table, columns, tail), rows) == len(rows):  # nearly always
+            at = names(columns).index(unique)
             return {row[at] for row in rows}
-        return {
-            row[0] for row in self.run(f"SELECT {unique} FROM {table} WHERE id >= ?", rows[0][0])
-        }
+        new = self._run(f"SELECT {unique} FROM {table} WHERE id >= ?", (first,))
+        return {row[0] for row in new}
 
     def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None:
         self._many(_insert(table, columns, overwrite(columns, key)), rows)

@@ -421,11 +421,10 @@ class Nonce(SQLModel, table=True):
     """A once-only value that was seen. key: of account and nonce. body: a digest of what came
     with it. expires_at: from when a request with it is too old anyway."""
 
-    key: bytes = _key(primary_key=True)
+    id: int = _id()
+    key: bytes = _key(unique=True)
     body: bytes = _key()
-    expires_at: datetime = _when(index=True)
-
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    expires_at: datetime = _when()
 
 
 class SecretUse(SQLModel, table=True):

@@ -244,15 +244,18 @@ def upgrade() -> None:
 
     op.create_table(
         "nonce",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("expires_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_nonce")),
-        sqlite_with_rowid=False,
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_nonce")),
+        sa.UniqueConstraint("key", name=op.f("uq_nonce_key")),
     )
-    with op.batch_alter_table("nonce", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_nonce_expires_at"), ["expires_at"], unique=False)
-
     op.create_table(
         "quarantine",
         sa.Column(
@@ -399,9 +402,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_quarantine_account")
 
     op.drop_table("quarantine")
-    with op.batch_alter_table("nonce", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_nonce_expires_at"))
-
     op.drop_table("nonce")
     with op.batch_alter_table("link", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_link_user_key"))
