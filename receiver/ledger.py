@@ -16,8 +16,8 @@ Without a spool all of a batch fails at once while the database is away, and is 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from receiver.drain import AWAY as UNREACHABLE
 from receiver.drain import Drain
@@ -42,8 +42,7 @@ class NonceReused(Refused):
     """Another request came with the same once-only value, and this one is signed as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """It is on disk.
 
     events:   how many it told; new: how many of them were not known.

@@ -234,9 +234,9 @@ def _apply(
         jobs.clear()
 
     for event_id, row in fresh.items():
+        event = row.event
         if row.type == UNPARSED:
             continue
-        event = row.event
         user_key = people.see(row.about, event_id, at)
         if isinstance(event, UserMerged) and user_key is not None:
             queue()

@@ -190,7 +190,7 @@ class People:
             return
         where = row.place, row.user_key
         self.memory.places[row.place][row.user_key] = row
-        same = known is not None and known.steady() == row.steady()
+        same = known is not None and row.is_like(known)
         self.changed[where] = same and self.changed.get(where, True)
         if row.client_id in self.memory.clients:
             self.memory.clients[row.client_id].add(row.place)

@@ -45,9 +45,9 @@ class Sighting(NamedTuple):
     status_at: int
     active_at: int
 
-    def steady(self) -> tuple[object, ...]:
-        """All but CHANGING, which is most of what the next webhook of the same user changes."""
-        return self[:7] + self[8:9]
+    def is_like(self, other: "Sighting") -> bool:
+        """Whether all is the same but CHANGING: so it is with the next webhook of a user."""
+        return self[:7] == other[:7] and self.app_id == other.app_id
 
     def identity_seen(self) -> ChannelIdentity:
         """As handlers see it."""
@@ -81,7 +81,7 @@ def join(one: Sighting, other: Sighting) -> Sighting:
 
     Pending is a promise: it gives way to anything else that was ever said.
     """
-    first, second = (one, other) if _said(one) <= _said(other) else (other, one)
+    first, second = (other, one) if _is_later(one, other) else (one, other)
     by_client = one if _told(one) >= _told(other) else other
     return Sighting(
         one.place,
@@ -97,6 +97,13 @@ def join(one: Sighting, other: Sighting) -> Sighting:
         second.status_at,
         max(one.active_at, other.active_at),
     )
+
+
+def _is_later(one: Sighting, other: Sighting) -> bool:
+    """Whether `one` was said after the other."""
+    if one.status == other.status and one.status_at != other.status_at:
+        return one.status_at > other.status_at
+    return _said(one) > _said(other)
 
 
 def _said(seen: Sighting) -> tuple[bool, int, int, str]:
