@@ -15,7 +15,7 @@ Where there is a spool, it has three states, by what the spool holds and whether
 Without a spool all of a batch fails at once while the database is away, and is sent again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -115,28 +115,23 @@ class Ledger:
 
     def _transact(self, batch: Sequence[Delivery]) -> list[Result]:
         with self._database.write() as tx:
-            verdicts = nonces.remember(tx, batch)
-            fresh = [
-                delivery
-                for delivery, verdict in zip(batch, verdicts, strict=True)
-                if verdict is Verdict.FRESH
-            ]
-            saved, odd = self._save(tx, fresh)
+            verdicts, counts, odd = self._save(tx, batch, (Verdict.FRESH,))
         _tell_conflicts(odd)
-        counts = iter(saved)
-        return [
-            _outcome(delivery, verdict, counts)
-            for delivery, verdict in zip(batch, verdicts, strict=True)
-        ]
+        return list(map(_outcome, batch, verdicts, counts))
 
     def _save(
-        self, tx: Transaction, deliveries: Sequence[Delivery]
-    ) -> tuple[list[int], list[Conflict]]:
-        if not deliveries:
-            return [], []
+        self, tx: Transaction, batch: Sequence[Delivery], wanted: Collection[Verdict]
+    ) -> tuple[list[Verdict], list[int], list[Conflict]]:
+        """Of each the verdict, and how many of its events were new, if the verdict is a wanted one;
+        and the conflicts among them."""
+        judge = nonces.remember(tx, batch)
+        met = inbox.meet(tx, batch)  # before the verdicts are read: one wait for both
+        verdicts = judge()
+        chosen = [number for number, verdict in enumerate(verdicts) if verdict in wanted]
         now = self._clock()
-        counts = inbox.save(tx, deliveries, now)
-        return counts, conflicts.keep(tx, deliveries, counts, now)
+        counts = inbox.store(tx, met, chosen, now)
+        odd = conflicts.keep(tx, [batch[n] for n in chosen], [counts[n] for n in chosen], now)
+        return verdicts, counts, odd
 
     def _append(self, spool: Spool, batch: Sequence[Delivery]) -> list[Result] | None:
         """To the spool, behind what is there; None if it has just become empty."""
@@ -155,13 +150,8 @@ class Ledger:
         something else, too, is told but keeps nothing out."""
         deliveries = [self._read(delivery) for delivery in batch]
         with self._database.write() as tx:
-            verdicts = nonces.remember(tx, deliveries)
-            wanted = [
-                delivery
-                for delivery, verdict in zip(deliveries, verdicts, strict=True)
-                if verdict is not Verdict.REPLAYED
-            ]
-            counts, odd = self._save(tx, wanted)
+            wanted = (Verdict.FRESH, Verdict.REUSED)
+            verdicts, counts, odd = self._save(tx, deliveries, wanted)
         for delivery, verdict in zip(deliveries, verdicts, strict=True):
             if verdict is Verdict.REUSED:
                 log.critical("nonce_reused", account=delivery.account, stored=True)
@@ -170,10 +160,10 @@ class Ledger:
         self._taken_in()
 
 
-def _outcome(delivery: Delivery, verdict: Verdict, counts: Iterator[int]) -> Result:
+def _outcome(delivery: Delivery, verdict: Verdict, count: int) -> Result:
     match verdict:
         case Verdict.FRESH:
-            return Stored(len(delivery.events), next(counts), delivery.error)
+            return Stored(len(delivery.events), count, delivery.error)
         case Verdict.REPLAYED:
             return Stored(len(delivery.events), replayed=True)
         case Verdict.REUSED:

@@ -167,7 +167,7 @@ def _take_in(
 ) -> list[Judged]:
     """Store the genuine ones; all of them as they were told, in the same order."""
     genuine = [(told, delivery) for told, delivery in judged if delivery is not None]
-    verdicts = nonces.remember(tx, [delivery for _, delivery in genuine])
+    verdicts = nonces.remember(tx, [delivery for _, delivery in genuine])()
     by_id = {told.id: verdict for (told, _), verdict in zip(genuine, verdicts, strict=True)}
     fresh = {told.id: d for told, d in genuine if by_id[told.id] is Verdict.FRESH}
     counts = inbox.save(tx, list(fresh.values()), now) if fresh else []

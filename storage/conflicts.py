@@ -117,7 +117,7 @@ def _kept(
         reason = f"event {first_id} has the same id and another body"
         arrived = micros(delivery.received_at)
         webhooks[own] = (hook, delivery.account, arrived, delivery.body, reason, delivery.internal)
-    new = [bytes(key) for key in tx.insert_new("event", _EVENT, list(events.values()), "dedup")]
+    new = tx.insert_new("event", _EVENT, list(events.values()), "dedup")()
     tx.insert("webhook", _WEBHOOK, [webhooks[own] for own in new])
     return [
         Conflict(odd[own].delivery.account, firsts[odd[own].dedup][0], events[own][0])

@@ -28,11 +28,12 @@ class Transaction(Protocol):
     insert:     all rows. A value in `computed` is SQL for the column of its name; what it says of
                 new.x is that column of the row to be inserted. Where `id` is not among the
                 columns, each row gets the next one.
-    insert_new: the rows whose `unique` column is not there yet; returns the values of that column
-                that were new. The table has an `id`, and those given are new ones.
+    insert_new: the rows whose `unique` column is not there yet. Returns a function that waits for
+                the answer: the values of that column that were new. The table has an `id`, and
+                those given are new ones.
     upsert:     insert, or overwrite all columns but the key.
-    ids:        `count` new ids, ascending; later callers get larger ones. all_ids: the same for
-                several (table, count) at once.
+    ids:        `count` new ids, ascending; later callers get larger ones. spare_ids: the same, but
+                others may have been given larger ones before.
     lock_lanes: until the transaction ends nobody else works on these lanes.
     run:        one statement with `?` for its values; `numbers(?)` is a table with one column,
                 `value`, made of a list of integers, and `SKIP LOCKED` stands for itself.
@@ -51,10 +52,10 @@ class Transaction(Protocol):
     def insert(self, table: str, columns: str, rows: Sequence[Any], **computed: str) -> None: ...
     def insert_new(
         self, table: str, columns: str, rows: Sequence[Any], unique: str
-    ) -> set[Any]: ...
+    ) -> Callable[[], set[Any]]: ...
     def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None: ...
     def ids(self, table: str, count: int) -> Sequence[int]: ...
-    def all_ids(self, *wanted: tuple[str, int]) -> list[Sequence[int]]: ...
+    def spare_ids(self, table: str, count: int) -> Sequence[int]: ...
     def lock_lanes(self, lanes: Iterable[int]) -> None: ...
 
 

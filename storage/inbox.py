@@ -61,15 +61,37 @@ class _Row:
     dedup: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Deliveries, their events, and what is known of the people whom these are about."""
+
+    deliveries: Sequence[Delivery]
+    rows: list[_Row]
+    people: People
+
+
 def save(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> list[int]:
     """Store the deliveries; how many of each one's events were new, in the same order.
 
     What is known already changes nothing. When the transaction commits, everything is durable.
     """
+    return store(tx, meet(tx, deliveries), range(len(deliveries)), now)
+
+
+def meet(tx: Transaction, deliveries: Sequence[Delivery]) -> Met:
+    """The first half of `save`: from here nobody else works for the people concerned."""
     rows = list(_rows(deliveries))
-    people = _lock_people(tx, [row.about for row in rows])
+    return Met(deliveries, rows, _lock_people(tx, [row.about for row in rows]))
+
+
+def store(tx: Transaction, met: Met, chosen: Sequence[int], now: datetime) -> list[int]:
+    """The second half, for the deliveries with these numbers; the count of the others is 0."""
+    deliveries, rows, people = met.deliveries, met.rows, met.people
+    if len(chosen) < len(deliveries):
+        wanted = set(chosen)
+        rows = [row for row in rows if row.delivery in wanted]
     _name(tx, rows, now)
-    ids, hooks = tx.all_ids(("event", len(rows)), ("webhook", len(deliveries)))
+    ids, hooks = tx.spare_ids("event", len(rows)), tx.spare_ids("webhook", len(deliveries))
     fresh = _insert_events(tx, rows, ids, hooks, people, micros(now))
     counts = [0] * len(deliveries)
     for row in fresh.values():
@@ -195,7 +217,7 @@ def _insert_events(
 def _new(
     tx: Transaction, rows: Sequence[_Row], values: Sequence[tuple[Any, ...]]
 ) -> dict[int, _Row]:
-    new = tx.insert_new("event", _EVENT, values, "dedup")
+    new = tx.insert_new("event", _EVENT, values, "dedup")()
     fresh: dict[int, _Row] = {}
     for value, row in zip(values, rows, strict=True):
         if row.dedup in new:

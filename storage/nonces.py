@@ -4,7 +4,7 @@ Once-only values: whoever saw a genuine request may send it again, but it counts
 The unique key decides who was first, whatever the number of processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
@@ -38,11 +38,12 @@ class Verdict(Enum):
     REUSED = auto()
 
 
-def remember(tx: Transaction, requests: Sequence[Carrier]) -> list[Verdict]:
-    """Judge each request by its nonce, in their order, and remember those that are new.
+def remember(tx: Transaction, requests: Sequence[Carrier]) -> Callable[[], list[Verdict]]:
+    """Judge each request by its nonce, and remember those that are new. Returns a function that
+    waits for the verdicts, in the order of the requests.
 
     Of two equal ones in `requests` the second is replayed. Two processes with the same nonce: one
-    of them waits here until the other has committed.
+    of them waits until the other has committed.
     """
     carried = [_key_and_body(one) for one in requests]
     first: dict[bytes, tuple[bytes, bytes, int]] = {}
@@ -51,11 +52,16 @@ def remember(tx: Transaction, requests: Sequence[Carrier]) -> list[Verdict]:
             assert one.expires_at is not None
             first[key] = (key, body, micros(one.expires_at))
     if not first:
-        return [Verdict.FRESH] * len(requests)
-    rows = list(first.values())
-    new = tx.insert_new("nonce", "key, body, expires_at", rows, "key")
-    older = [key for key in first if key not in new]
-    known = {bytes(row[0]): bytes(row[1]) for row in tx.known("nonce", "key, body", "key", older)}
+        return lambda: [Verdict.FRESH] * len(requests)
+    new = tx.insert_new("nonce", "key, body, expires_at", list(first.values()), "key")
+    return lambda: _verdicts(tx, carried, new())
+
+
+def _verdicts(
+    tx: Transaction, carried: Sequence[tuple[bytes, bytes]], new: set[bytes]
+) -> list[Verdict]:
+    older = {key for key, _ in carried if key and key not in new}
+    known = dict(map(tuple, tx.known("nonce", "key, body", "key", older)))
     verdicts = []
     for key, body in carried:
         if not key or key in new or key not in known:  # the last: forgotten at this very moment

@@ -91,7 +91,7 @@ def add(
         first.setdefault(_dedup(item), item)
     numbered = list(zip(tx.ids("action", len(first)), first.items(), strict=True))
     values = [_row(n, dedup, item, now) for n, (dedup, item) in numbered]
-    fresh = {bytes(dedup) for dedup in tx.insert_new("action", _ACTION, values, "dedup")}
+    fresh = tx.insert_new("action", _ACTION, values, "dedup")()
     rows = [(n, item) for n, (dedup, item) in numbered if dedup in fresh]
     links = {n: link for n, item in rows if (link := _link(n, item, now)) is not None}
     tx.insert("link", _LINK, list(links.values()))

@@ -1,21 +1,24 @@
 """What a transaction does on PostgreSQL; see `dialects.Transaction`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlmodel import SQLModel
 
 from storage.columns import Asked, names, overwrite
 from storage.memory import Memory
 
 SEQUENCE = "hookline_id"
+SPARE = 1024  # ids that a connection fetches ahead
+IDLE = 1.0  # seconds without use after which a connection is tried before it is used
 
 _TABLES = SQLModel.metadata.tables
 
@@ -46,6 +49,7 @@ class Postgres:
 
     def __init__(self, db: Connection) -> None:
         self._driver: Any = db.connection.driver_connection
+        self._spare: list[int] = db.info.setdefault("ids", [])
         self.memory = Memory()
 
     def run(self, sql: str, *values: Any) -> Any:
@@ -76,12 +80,14 @@ class Postgres:
         if rows:
             self._run(_update(table, key, changing), _turned(sorted(rows)))
 
-    def insert_new(self, table: str, columns: str, rows: Sequence[Any], unique: str) -> set[Any]:
+    def insert_new(
+        self, table: str, columns: str, rows: Sequence[Any], unique: str
+    ) -> Callable[[], set[Any]]:
         at = names(columns).index(unique)
-        tail = f"ON CONFLICT ({unique}) DO NOTHING RETURNING {unique}"
         last = {row[at]: row for row in reversed(rows)}
+        tail = f"ON CONFLICT ({unique}) DO NOTHING RETURNING {unique}"
         found = self._insert(_insert(table, columns, tail), [last[key] for key in sorted(last)])
-        return set() if found is None else {row[0] for row in found.fetchall()}
+        return lambda: set() if found is None else {row[0] for row in found.fetchall()}
 
     def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None:
         at = [names(columns).index(name) for name in names(key)]
@@ -94,16 +100,18 @@ class Postgres:
         sql = f"SELECT nextval('{SEQUENCE}') FROM generate_series(1, %s)"
         return sorted(row[0] for row in self._run(sql, (count,)).fetchall())
 
-    def all_ids(self, *wanted: tuple[str, int]) -> list[Sequence[int]]:
-        made = iter(self.ids("", sum(count for _, count in wanted)))  # one sequence for all tables
-        return [list(islice(made, count)) for _, count in wanted]
+    def spare_ids(self, table: str, count: int) -> Sequence[int]:
+        if len(self._spare) < count:
+            self._spare += self.ids(table, count + SPARE)
+        taken, self._spare[:] = self._spare[:count], self._spare[count:]
+        return taken
 
     def lock_lanes(self, lanes: Iterable[int]) -> None:
         wanted = sorted(set(lanes))
         if wanted:
             self._run(
                 "SELECT pg_advisory_xact_lock(lane) FROM unnest(%b::bigint[]) AS lane", (wanted,)
-            ).fetchall()  # which waits until they are ours
+            )  # the statements behind it wait until they are ours
 
 
 @contextmanager
@@ -180,7 +188,6 @@ def engine(url: URL, pool_size: int) -> Engine:
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
         pool_timeout=5,
         connect_args={
             "connect_timeout": 5,  # seconds
@@ -200,5 +207,18 @@ def engine(url: URL, pool_size: int) -> Engine:
         # way to an empty table is to read all of it. What is read often here goes by an index.
         connection.execute("SET enable_seqscan = off; SET jit = off")
         connection.commit()
+
+    @event.listens_for(made, "checkin")
+    def put_back(_: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(made, "checkout")
+    def taken(connection: psycopg.Connection[Any], record: Any, _: Any) -> None:
+        if time.monotonic() - record.info.get("used", math.inf) > IDLE:
+            try:
+                connection.execute("SELECT 1")
+                connection.rollback()
+            except psycopg.Error as error:
+                raise DisconnectionError from error  # the pool makes another one
 
     return made

@@ -127,8 +127,11 @@ def _held(tx: Transaction, rates: Mapping[str, float], now: datetime) -> dict[st
 
 def _begin(tx: Transaction, accounts: set[str], now: datetime) -> None:
     """A row for each; the bucket gets full at once."""
-    rows = [Throttle(name, 0, 0).values() for name in sorted(accounts)]
-    tx.insert_new("throttle", _COLUMNS, rows, "account")
+    for name in sorted(accounts):
+        row = Throttle(name, 0, 0).values()
+        marks = ", ".join("?" * len(row))
+        sql = f"INSERT INTO throttle ({_COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        tx.run(sql, *row)
 
 
 def _locked(tx: Transaction, accounts: set[str]) -> list[Throttle]:

@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -109,14 +109,18 @@ class Sqlite:
         except sqlite3.Error as error:
             raise told(sql, error) from error
 
-    def insert_new(self, table: str, columns: str, rows: Sequence[Any], unique: str) -> set[Any]:
+    def insert_new(
+        self, table: str, columns: str, rows: Sequence[Any], unique: str
+    ) -> Callable[[], set[Any]]:
         [first] = self.ids(table, 1)
         tail = f"ON CONFLICT ({unique}) DO NOTHING"
         if self._many(_insert(table, columns, tail), rows) == len(rows):  # nearly always
             at = names(columns).index(unique)
-            return {row[at] for row in rows}
-        new = self._run(f"SELECT {unique} FROM {table} WHERE id >= ?", (first,))
-        return {row[0] for row in new}
+            new = {row[at] for row in rows}
+        else:
+            found = self._run(f"SELECT {unique} FROM {table} WHERE id >= ?", (first,))
+            new = {row[0] for row in found}
+        return lambda: new
 
     def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None:
         self._many(_insert(table, columns, overwrite(columns, key)), rows)
@@ -126,8 +130,8 @@ class Sqlite:
         [(last,)] = self._fetch(sql)
         return range(last + 1, last + 1 + count)
 
-    def all_ids(self, *wanted: tuple[str, int]) -> list[Sequence[int]]:
-        return [self.ids(*one) for one in wanted]
+    def spare_ids(self, table: str, count: int) -> Sequence[int]:
+        return self.ids(table, count)
 
     def lock_lanes(self, lanes: Iterable[int]) -> None:
         """Nothing to do: the transaction is the only writer."""

@@ -28,7 +28,7 @@ def signed(nonce: str | None, body: bytes = b"1", account: str = "texts") -> Del
 
 def remember(database: Database, *requests: Delivery) -> list[Verdict]:
     with database.write() as tx:
-        return nonces.remember(tx, requests)
+        return nonces.remember(tx, requests)()
 
 
 def test_the_same_nonce_tells_a_replay_from_a_forgery(database: Database) -> None:
@@ -45,7 +45,7 @@ def test_in_one_batch_the_first_is_the_one_that_counts(database: Database) -> No
 def test_a_transaction_that_fails_remembers_nothing(database: Database) -> None:
     def fail() -> None:
         with database.write() as tx:
-            nonces.remember(tx, [signed("a")])
+            nonces.remember(tx, [signed("a")])()
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
