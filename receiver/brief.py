@@ -21,8 +21,8 @@ class Brief:
         if self.write is None:
             structlog.get_logger().info(event, **fields)
             return
-        line = {**fields, "event": event, "level": "info", "timestamp": datetime.now(UTC)}
-        self.write(to_json(line).decode() + "\n")
+        fields.update(event=event, level="info", timestamp=datetime.now(UTC))
+        self.write(to_json(fields).decode() + "\n")
 
 
 brief = Brief()
