@@ -51,7 +51,11 @@ class GroupCommit:
         self._limit = limit
         self._committed = committed
         self._deadline = deadline
-        self._queue: SimpleQueue[_Waiter | None] = SimpleQueue()  # None: the end
+        self._turn: list[_Waiter] = []  # what came in this turn of the loop
+        self._queue: SimpleQueue[list[_Waiter]] = SimpleQueue()  # turns; an empty one is the end
+        self._rest: list[_Waiter] = []  # of a turn that was too long for one transaction
+        self._given = 0  # counted by the loop
+        self._taken = 0  # counted by the thread
         self._unanswered: deque[_Waiter] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._stopping = False
@@ -68,7 +72,8 @@ class GroupCommit:
     async def stop(self) -> None:
         """Write what waits, then end."""
         self._stopping = True
-        self._queue.put(None)
+        self._hand_over()
+        self._queue.put([])
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._ledger.stop)
         if self._watch is not None:
@@ -89,13 +94,22 @@ class GroupCommit:
         commit itself) and the repeated delivery will be a duplicate.
         """
         assert self._loop is not None
-        if self._queue.qsize() >= self._limit or self._stopping:
+        if self._given - self._taken >= self._limit or self._stopping:
             raise Full
         waiter = _Waiter(delivery, tell, self._loop.time() + self._deadline)
-        self._queue.put(waiter)
+        if not self._turn:
+            self._loop.call_soon(self._hand_over)
+        self._turn.append(waiter)
+        self._given += 1
         self._unanswered.append(waiter)
         if self._watch is None:
             self._watch = self._loop.call_later(LOOK, self._look)
+
+    def _hand_over(self) -> None:
+        """Once a turn: woken for each, the thread would take the core from the others' arrival."""
+        if self._turn:
+            self._queue.put(self._turn)
+            self._turn = []
 
     def _look(self) -> None:
         """One timer for all, since one for each would cost as much as storing it."""
@@ -113,16 +127,15 @@ class GroupCommit:
 
     def _next(self) -> list[_Waiter]:
         """All that waits, as soon as something does; nothing at the end."""
-        batch: list[_Waiter] = []
-        one = self._queue.get()
+        batch = turn = self._rest or self._queue.get()
         with suppress(Empty):
-            while one is not None and len(batch) < BATCH - 1:
-                batch.append(one)
-                one = self._queue.get_nowait()
-            if one is not None:
-                batch.append(one)
-            elif batch:
-                self._queue.put(None)  # the end comes after these
+            while turn and len(batch) < BATCH:
+                turn = self._queue.get_nowait()
+                batch += turn
+        if batch and not turn:
+            self._queue.put([])  # the end comes after these
+        batch, self._rest = batch[:BATCH], batch[BATCH:]
+        self._taken += len(batch)
         return batch
 
     def _in_loop(self, function: Callable[..., None], *args: object) -> None:
@@ -135,6 +148,8 @@ class GroupCommit:
     def _tell_all(self, batch: list[_Waiter], results: list[Result]) -> None:
         for waiter, result in zip(batch, results, strict=True):
             _tell(waiter, result)
+        while self._unanswered and self._unanswered[0].told:  # or their bodies would fill the cache
+            self._unanswered.popleft()
         if any(isinstance(result, Stored) and result.new for result in results):
             self._committed()
 
