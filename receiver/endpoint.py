@@ -24,7 +24,7 @@ from receiver.incoming import PACKED, BadBody, Gone, Packed, Reader
 from receiver.ledger import Full, NonceReused, Result, Stored
 from receiver.logs import get_logger
 from receiver.notebook import Notebook
-from receiver.provider import PATH_TOKEN
+from receiver.provider import PATH_TOKEN, Headers
 from receiver.quarantine import refusal
 from receiver.receive import admit
 from storage.database import AWAY
@@ -33,8 +33,8 @@ PREFIX = "/webhooks/"
 RETRY_AFTER = 5  # seconds; Smooch's own back-off is longer, Sinch's first retry comes after 5
 LINGER = 1.0  # seconds for which a body that is too long is still read, so that the 413 is seen
 
-# In a scope: why `express` could not store it. What is told then is what stands here.
-_FAILED = "hookline.failed"
+# In a scope: the error with which `express` could not store it, which is answered then.
+FAILED = "hookline.failed"
 
 log = get_logger()
 
@@ -63,6 +63,7 @@ class WebhookEndpoint:
     ) -> None:
         self._accounts = accounts
         self._at = {f"{PREFIX}{name}": one for name, one in accounts.items() if one.receives}
+        self._targets = {path.encode(): account for path, account in self._at.items()}
         self._commit = commit
         self._notebook = notebook
         self._clock = clock
@@ -96,20 +97,26 @@ class WebhookEndpoint:
         else:
             _tell_stored(account.name, told, began)
 
-    def express(self, scope: Scope, body: bytes, tell: Callable[[bool], None]) -> bool:
-        """The same for a request that is as it should be, without waiting. False: it is not.
+    def express(
+        self,
+        target: bytes,
+        headers: Headers,
+        body: bytes,
+        tell: Callable[[Exception | None], None],
+    ) -> bool:
+        """The same for a POST that is as it should be, without waiting. False: it is not.
 
-        tell: called later. True: it is on disk. False: it could not be stored, for a reason that
-        is in the scope now, so that `__call__` answers it.
+        tell: called later. None: it is on disk. An error: it could not be stored, and `__call__`
+        is to answer it, with the error as FAILED in the scope.
         """
         began = time.perf_counter()
-        headers, account = scope["headers"], self._at.get(scope["path"])
-        if account is None or scope["method"] != "POST":
+        account = self._targets.get(target)
+        if account is None:
             return False
         try:
             self._reader.check(headers, body)
             delivery = admit(account, headers, body, self._clock())
-            self._commit.submit(delivery, partial(_expressed, scope, account.name, began, tell))
+            self._commit.submit(delivery, partial(_expressed, account.name, began, tell))
         except Exception:  # it comes again in `__call__`, where it is answered
             return False
         self._notebook.used(account.name, delivery.secret)
@@ -131,8 +138,8 @@ class WebhookEndpoint:
         body = b""
         try:
             body = await self._reader.read(scope["headers"], receive_)
-            if _FAILED in scope:
-                raise scope[_FAILED]
+            if FAILED in scope:
+                raise scope[FAILED]
             delivery = admit(account, scope["headers"], body, self._clock())
             self._notebook.used(account.name, delivery.secret)
             stored = await self._commit.save(delivery)
@@ -176,13 +183,13 @@ class WebhookEndpoint:
 
 
 def _expressed(
-    scope: Scope, account: str, began: float, tell: Callable[[bool], None], result: Result
+    account: str, began: float, tell: Callable[[Exception | None], None], result: Result
 ) -> None:
     if isinstance(result, Stored):
         _tell_stored(account, result, began)
+        tell(None)
     else:
-        scope[_FAILED] = result
-    tell(_FAILED not in scope)
+        tell(result)
 
 
 def _start(status: int, *extra: tuple[bytes, bytes]) -> dict[str, Any]:
