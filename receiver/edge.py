@@ -168,6 +168,9 @@ class Edge(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is all there. It may have been answered before that."""
         super().on_message_complete()
+        self._end()
+
+    def _end(self) -> None:
         self._stage = _Stage.NOTHING
         answered = self.cycle.response_complete
         self._due = self._now + self.timeout_keep_alive if answered else None

@@ -64,6 +64,7 @@ class WebhookEndpoint:
         self._accounts = accounts
         self._at = {f"{PREFIX}{name}": one for name, one in accounts.items() if one.receives}
         self._targets = {path.encode(): account for path, account in self._at.items()}
+        self._stored: list[tuple[str, Stored, float]] = []  # not logged yet
         self._commit = commit
         self._notebook = notebook
         self._clock = clock
@@ -93,9 +94,10 @@ class WebhookEndpoint:
         else:
             await _answer(send, status)
         if isinstance(told, str):
-            _tell(status, account.name, reason=told, client=_client(scope), ms=_since(began))
+            ms = _ms(began, time.perf_counter())
+            _tell(status, account.name, reason=told, client=_client(scope), ms=ms)
         else:
-            _tell_stored(account.name, told, began)
+            brief("webhook_received", **_outcome(account.name, told, began, time.perf_counter()))
 
     def express(
         self,
@@ -116,11 +118,32 @@ class WebhookEndpoint:
         try:
             self._reader.check(headers, body)
             delivery = admit(account, headers, body, self._clock())
-            self._commit.submit(delivery, partial(_expressed, account.name, began, tell))
+            self._commit.submit(delivery, partial(self._expressed, account.name, began, tell))
         except Exception:  # it comes again in `__call__`, where it is answered
             return False
         self._notebook.used(account.name, delivery.secret)
         return True
+
+    def _expressed(
+        self,
+        account: str,
+        began: float,
+        tell: Callable[[Exception | None], None],
+        result: Result,
+    ) -> None:
+        if isinstance(result, Exception):
+            tell(result)
+            return
+        tell(None)
+        if not self._stored:
+            asyncio.get_running_loop().call_soon(self._tell_stored)
+        self._stored.append((account, result, began))
+
+    def _tell_stored(self) -> None:
+        """What was stored by one transaction is logged together: each alone costs three times."""
+        stored, self._stored = self._stored, []
+        now = time.perf_counter()
+        brief.lines("webhook_received", [_outcome(*one, now) for one in stored])
 
     def _addressed(self, path: str) -> tuple[Account | None, str]:
         """Whose path it is, and what stands in it after the account's name: "" or a token."""
@@ -180,16 +203,6 @@ class WebhookEndpoint:
         )
         self._notebook.refused(kept)
         return status, reason
-
-
-def _expressed(
-    account: str, began: float, tell: Callable[[Exception | None], None], result: Result
-) -> None:
-    if isinstance(result, Stored):
-        _tell_stored(account, result, began)
-        tell(None)
-    else:
-        tell(result)
 
 
 def _start(status: int, *extra: tuple[bytes, bytes]) -> dict[str, Any]:
@@ -254,21 +267,22 @@ def _tell(status: int, account: str | None, **fields: Any) -> None:
         log.warning("webhook_refused", account=account, status=status, **fields)
 
 
-def _tell_stored(account: str, stored: Stored, began: float) -> None:
+def _outcome(account: str, stored: Stored, began: float, ended: float) -> dict[str, object]:
+    """What is logged of it."""
     told: dict[str, object] = {
         "account": account,
         "events": stored.events,
         "new": stored.new,
         "unparsed": stored.unparsed,
-        "ms": _since(began),
+        "ms": _ms(began, ended),
     }
     if stored.replayed:
         told["replay"] = True
     if stored.spooled:
         told["spooled"] = True
-    brief("webhook_received", **told)
+    return told
 
 
-def _since(began: float) -> float:
+def _ms(began: float, ended: float) -> float:
     """Milliseconds."""
-    return round((time.perf_counter() - began) * 1000, 2)
+    return round((ended - began) * 1000, 2)

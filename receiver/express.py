@@ -96,7 +96,8 @@ class Express(edge.Edge):
         try:
             super()._feed(data)
         finally:
-            self._let_go()
+            if self._held is not None:
+                self._let_go(self._held)
 
     def _begin(self, version: str, target: bytes, headers: Headers) -> None:
         """A request begins: wait whether it is all there."""
@@ -121,16 +122,16 @@ class Express(edge.Edge):
             told = partial(self._told, request)
             if self.take(request.target, request.headers, b"".join(request.pieces), told):
                 self._held, self.cycle = None, request
-            else:
-                self._let_go()
+                self._end()
+                return
+            self._let_go(request)
         super().on_message_complete()
 
-    def _let_go(self) -> None:
+    def _let_go(self, request: _Request) -> None:
         """Tell uvicorn of what came of it."""
-        request, self._held = self._held, None
-        if request is not None:
-            super()._begin(request.version, request.target, request.headers)
-            super().on_body(b"".join(request.pieces))
+        self._held = None
+        super()._begin(request.version, request.target, request.headers)
+        super().on_body(b"".join(request.pieces))
 
     def _told(self, request: _Request, error: Exception | None) -> None:
         if error is not None:

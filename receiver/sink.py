@@ -38,10 +38,10 @@ class Sink:
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
     def write(self, text: str) -> int:
-        """Have it written soon, or leave it out where too much waits already."""
+        """Have these lines written soon, or leave them out where too much waits already."""
         with self._lock:
             if self._size + len(text) > self._limit:
-                self._left_out += 1
+                self._left_out += text.count("\n")
             else:
                 self._lines.append(text)
                 self._size += len(text)
