@@ -140,7 +140,7 @@ class WebhookEndpoint:
         self._stored.append((account, result, began))
 
     def _tell_stored(self) -> None:
-        """What was stored by one transaction is logged together: each alone costs three times."""
+        """Log what one transaction stored, all together, which is a third of the work."""
         stored, self._stored = self._stored, []
         now = time.perf_counter()
         brief.lines("webhook_received", [_outcome(*one, now) for one in stored])

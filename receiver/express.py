@@ -100,9 +100,12 @@ class Express(edge.Edge):
                 self._let_go(self._held)
 
     def _begin(self, version: str, target: bytes, headers: Headers) -> None:
-        """A request begins: wait whether it is all there."""
-        is_first = self.cycle is None or self.cycle.response_complete
-        if is_first and self.parser.get_method() == b"POST":
+        """A request begins: wait whether it is all there.
+
+        uvicorn may still refuse a target that is no path, and that has to happen now.
+        """
+        is_free = self.cycle is None or self.cycle.response_complete
+        if is_free and target.startswith(b"/") and self.parser.get_method() == b"POST":
             keep_alive = version != "1.0" and self.parser.should_keep_alive()
             self._held = _Request(version, target, headers, keep_alive)
         else:
@@ -131,7 +134,8 @@ class Express(edge.Edge):
         """Tell uvicorn of what came of it."""
         self._held = None
         super()._begin(request.version, request.target, request.headers)
-        super().on_body(b"".join(request.pieces))
+        if request.pieces:
+            super().on_body(b"".join(request.pieces))
 
     def _told(self, request: _Request, error: Exception | None) -> None:
         if error is not None:
