@@ -108,16 +108,13 @@ class Edge(HttpToolsProtocol):
         self._chunk = len(data)
         self._fed += self._chunk
         try:
-            self._feed(data)
+            self.parser.feed_data(data)
         except httptools.HttpParserError:
             bad = self._bad or BadHead(400, "no valid HTTP")
             self._refuse(bad.status, bad.reason)
             return
         if self._fed > MAX_HEAD + READ and self._stage is not _Stage.NOTHING:
             self._refuse(431, "a head, a trailer or a chunk's extension without end")
-
-    def _feed(self, data: bytes) -> None:
-        self.parser.feed_data(data)
 
     def on_message_begin(self) -> None:
         """A request's first byte. The first request's time has run since it connected."""

@@ -91,18 +91,16 @@ class Express(edge.Edge):
     take: Take
     _held: _Request | None = None  # begun, and uvicorn has not been told of it yet
 
-    def _feed(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """What has not come whole by the end of it goes the usual way."""
-        try:
-            super()._feed(data)
-        finally:
-            if self._held is not None:
-                self._let_go(self._held)
+        super().data_received(data)
+        if self._held is not None:
+            self._let_go(self._held)
 
     def _begin(self, version: str, target: bytes, headers: Headers) -> None:
         """A request begins: wait whether it is all there.
 
-        uvicorn may still refuse a target that is no path, and that has to happen now.
+        Not if its target is no path: uvicorn may find fault with it, and has to do that now.
         """
         is_free = self.cycle is None or self.cycle.response_complete
         if is_free and target.startswith(b"/") and self.parser.get_method() == b"POST":
@@ -129,6 +127,12 @@ class Express(edge.Edge):
                 return
             self._let_go(request)
         super().on_message_complete()
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """The same for what is refused in the middle."""
+        if self._held is not None:
+            self._let_go(self._held)
+        super()._refuse(status, reason)
 
     def _let_go(self, request: _Request) -> None:
         """Tell uvicorn of what came of it."""

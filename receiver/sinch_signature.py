@@ -99,11 +99,10 @@ def read(headers: Headers) -> Claim:
 
 def check_algorithm(headers: Headers) -> bool:
     """Whether an algorithm is named; Refused if it is another one. It is told, not negotiated."""
-    if ALGORITHM not in [name for name, _ in headers]:
-        return False
-    if only(headers, ALGORITHM).lower() != b"hmacsha256":
+    named = [value for name, value in headers if name == ALGORITHM]
+    if named and only(headers, ALGORITHM).lower() != b"hmacsha256":
         raise Refused("the algorithm is not HmacSHA256")
-    return True
+    return bool(named)
 
 
 def read_nonce(headers: Headers) -> bytes:
