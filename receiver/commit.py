@@ -1,17 +1,16 @@
 """
 Group commit: requests that arrive together share one transaction, and each waits for it.
 
-The batch is whatever came while the last commit ran; there is no timer. A request that goes away
-does not take its row back.
+The batch is whatever came while the last commit ran, and what still comes in one turn of the loop
+after the other; there is no timer. A request that goes away does not take its row back.
 """
 
 import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from receiver.ledger import Full, Ledger, Result, Stored
 from storage.inbox import Delivery
@@ -51,7 +50,10 @@ class GroupCommit:
         self._limit = limit
         self._committed = committed
         self._deadline = deadline
-        self._queue: SimpleQueue[_Waiter | None] = SimpleQueue()  # None: the end
+        self._waiting: list[_Waiter] = []
+        self._seen = 0  # of them, a turn of the loop ago
+        self._is_busy = False  # a batch is being written, or about to be
+        self._batches: SimpleQueue[list[_Waiter]] = SimpleQueue()  # an empty one is the end
         self._unanswered: deque[_Waiter] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._stopping = False
@@ -68,7 +70,10 @@ class GroupCommit:
     async def stop(self) -> None:
         """Write what waits, then end."""
         self._stopping = True
-        self._queue.put(None)
+        for start in range(0, len(self._waiting), BATCH):
+            self._batches.put(self._waiting[start : start + BATCH])
+        self._waiting = []
+        self._batches.put([])
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._ledger.stop)
         if self._watch is not None:
@@ -89,13 +94,33 @@ class GroupCommit:
         commit itself) and the repeated delivery will be a duplicate.
         """
         assert self._loop is not None
-        if self._queue.qsize() >= self._limit or self._stopping:
+        if len(self._waiting) >= self._limit or self._stopping:
             raise Full
         waiter = _Waiter(delivery, tell, self._loop.time() + self._deadline)
-        self._queue.put(waiter)
+        self._waiting.append(waiter)
+        if not self._is_busy:
+            self._is_busy = True
+            self._loop.call_soon(self._hand_over)
         self._unanswered.append(waiter)
         if self._watch is None:
             self._watch = self._loop.call_later(LOOK, self._look)
+
+    def _hand_over(self) -> None:
+        """Have what waits written, once a turn of the loop has brought nothing more.
+
+        A crowd is read turn by turn. Were its first ones written at once, the thread would take
+        the core from the others, and each of many small transactions costs as much as a large one.
+        """
+        assert self._loop is not None
+        seen, self._seen = self._seen, len(self._waiting)
+        if seen < self._seen < BATCH:
+            self._loop.call_soon(self._hand_over)
+            return
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        self._seen = 0
+        self._is_busy = bool(batch)
+        if batch:
+            self._batches.put(batch)
 
     def _look(self) -> None:
         """One timer for all, since one for each would cost as much as storing it."""
@@ -107,23 +132,9 @@ class GroupCommit:
         self._watch = self._loop.call_later(LOOK, self._look) if waiting else None
 
     def _write(self) -> None:
-        while batch := self._next():
+        while batch := self._batches.get():
             results = self._ledger.write([waiter.delivery for waiter in batch])
             self._in_loop(self._tell_all, batch, results)
-
-    def _next(self) -> list[_Waiter]:
-        """All that waits, as soon as something does; nothing at the end."""
-        batch: list[_Waiter] = []
-        one = self._queue.get()
-        with suppress(Empty):
-            while one is not None and len(batch) < BATCH - 1:
-                batch.append(one)
-                one = self._queue.get_nowait()
-            if one is not None:
-                batch.append(one)
-            elif batch:
-                self._queue.put(None)  # the end comes after these
-        return batch
 
     def _in_loop(self, function: Callable[..., None], *args: object) -> None:
         assert self._loop is not None
@@ -133,8 +144,12 @@ class GroupCommit:
             return
 
     def _tell_all(self, batch: list[_Waiter], results: list[Result]) -> None:
+        assert self._loop is not None
+        self._loop.call_soon(self._hand_over)
         for waiter, result in zip(batch, results, strict=True):
             _tell(waiter, result)
+        while self._unanswered and self._unanswered[0].told:  # or their bodies would fill the cache
+            self._unanswered.popleft()
         if any(isinstance(result, Stored) and result.new for result in results):
             self._committed()
 

@@ -6,8 +6,10 @@ read in two ways is refused, not guessed at: a missing or doubled Host, a target
 host, a Transfer-Encoding other than "chunked", an upgrade. The rest of that (Content-Length twice,
 or beside Transfer-Encoding, bare line feeds, folded lines) llhttp refuses by itself.
 
-A connection has one timer, which looks at what is due; a request only moves the moment. An idle
-connection between two requests is uvicorn's (`timeout_keep_alive`).
+A connection has one timer, which looks at what is due; a request only moves the moment.
+
+uvicorn is told of a request when its head is complete and good, all at once: a subclass may keep
+one to itself, and then nothing of what an application needs is made for it.
 """
 
 import asyncio
@@ -80,6 +82,7 @@ class Edge(HttpToolsProtocol):
         """Begin to watch it."""
         super().connection_made(transport)
         self._stage = _Stage.NOTHING
+        self._now = self.loop.time()  # when something came last
         self._chunk = 0  # bytes that came last
         self._fed = (
             0  # bytes since the request or the last piece of its body, and what came with it
@@ -87,7 +90,7 @@ class Edge(HttpToolsProtocol):
         self._bad: BadHead | None = None
         self._refused = False
         self._stopping = False
-        self._due: float | None = self.loop.time() + self.header_timeout
+        self._due: float | None = self._now + self.header_timeout
         self._watch = self.loop.call_later(self.tick, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -99,9 +102,9 @@ class Edge(HttpToolsProtocol):
         """Parse; refuse what is no HTTP, or a head that grows too long before it is complete."""
         if self._refused:
             return
-        self._unset_keepalive_if_required()
+        self._now = self.loop.time()
         if self._due is None:
-            self._due = self.loop.time() + self.header_timeout
+            self._due = self._now + self.header_timeout
         self._chunk = len(data)
         self._fed += self._chunk
         try:
@@ -115,11 +118,16 @@ class Edge(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request's first byte. The first request's time has run since it connected."""
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
         self._stage = _Stage.HEAD
         self._fed = self._chunk
         if self.cycle is not None:
-            self._due = self.loop.time() + self.header_timeout
+            self._due = self._now + self.header_timeout
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head, or of a trailer."""
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Pass the request on, or end the parsing: httptools turns what is raised into its own."""
@@ -130,14 +138,24 @@ class Edge(HttpToolsProtocol):
                 raise BadHead(400, "too many requests ahead")
             if self._fed > MAX_HEAD:
                 check_size(self.url, self.headers)
-            check(self.parser.get_http_version(), self.url, self.headers)
+            version = self.parser.get_http_version()
+            check(version, self.url, self.headers)
         except BadHead as bad:
             self._bad = bad
             raise
-        super().on_headers_complete()
+        self._begin(version, self.url, self.headers)
         self.headers = []  # where trailers go: they are no headers of the request's
         self._stage = _Stage.BODY
-        self._due = self.loop.time() + self.body_timeout
+        self._due = self._now + self.body_timeout
+
+    def _begin(self, version: str, target: bytes, headers: Headers) -> None:
+        """Tell uvicorn of the request whose head was read last."""
+        super().on_message_begin()
+        super().on_url(target)
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -145,17 +163,28 @@ class Edge(HttpToolsProtocol):
         self._fed = 0
 
     def on_message_complete(self) -> None:
-        """The request is all there. If it was answered before that, uvicorn's timer is off."""
+        """The request is all there. It may have been answered before that."""
         super().on_message_complete()
+        self._end()
+
+    def _end(self) -> None:
         self._stage = _Stage.NOTHING
         answered = self.cycle.response_complete
-        self._due = self.loop.time() + self.timeout_keep_alive if answered else None
+        self._due = self._now + self.timeout_keep_alive if answered else None
 
     def on_response_complete(self) -> None:
-        """Answered. A body that is still coming is thrown away, but not for ever."""
-        super().on_response_complete()
-        if self._stage is _Stage.BODY and self.cycle.response_complete:
+        """Answered: now the next one, or nothing for a while. A body that is still coming is
+        thrown away, but not for ever. All that uvicorn does, without a timer for each."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._stage is _Stage.BODY:
             self._hurry(LINGER)
+        elif self._stage is _Stage.NOTHING:
+            self._due = self.loop.time() + self.timeout_keep_alive
 
     def shutdown(self) -> None:
         """An answer may still be given; a body may not hold the process up."""

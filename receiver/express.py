@@ -1,28 +1,31 @@
 """
 The short way of a webhook that is as it should be: it came in one piece, it is genuine, and it can
-be stored. No task is made for it, and its answer is written when its transaction has ended.
+be stored. No task is made for it, nor anything else that an application needs, and its answer is
+written when its transaction has ended.
 
 ASGI costs more than verifying and reading a webhook does, so this is most of what the public
 listener does under load. All else goes the usual way, through the application, which alone knows
 what is wrong with a request and how to say so.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from receiver import edge
+from receiver.endpoint import FAILED
+from receiver.provider import Headers
 
 _STORED = STATUS_LINE[200] + b"content-length: 0\r\n\r\n"
 _STORED_LAST = STATUS_LINE[200] + b"content-length: 0\r\nconnection: close\r\n\r\n"
 
-# Takes a request (scope and body) and says whether it did. The function that it is given is called
-# later: True: it is on disk. False: it is for the application, with what the scope holds now.
-Take = Callable[[Scope, bytes, Callable[[bool], None]], bool]
+# Takes a POST (its target, headers and body) and says whether it did. The function that it is given
+# is called later: None: it is on disk. An error: it is for the application, which is told of it.
+Take = Callable[[bytes, Headers, bytes, Callable[[Exception | None], None]], bool]
 
 
 def protocol(take: Take, header_timeout: timedelta, body_timeout: timedelta) -> type["Express"]:
@@ -31,46 +34,120 @@ def protocol(take: Take, header_timeout: timedelta, body_timeout: timedelta) -> 
     return type("ConfiguredExpress", (Express,), limits | {"take": staticmethod(take)})
 
 
+class _Request(RequestResponseCycle):
+    """A request on the short way: one of uvicorn's as far as the connection looks at it. `become`
+    makes a whole one of it."""
+
+    message_event = asyncio.Event()  # nobody waits for it
+    disconnected = response_started = response_complete = False
+
+    def __init__(self, version: str, target: bytes, headers: Headers, keep_alive: bool) -> None:
+        self.version, self.target, self.headers = version, target, headers
+        self.keep_alive = keep_alive
+        self.pieces: list[bytes] = []
+
+    def become(self, connection: "Express", error: Exception) -> None:
+        """What uvicorn would have made of it, for the application to answer."""
+        disconnected = self.disconnected
+        super().__init__(
+            scope=self._scope(connection, error),
+            transport=connection.transport,
+            flow=connection.flow,
+            logger=connection.logger,
+            access_logger=connection.access_logger,
+            access_log=connection.access_log,
+            default_headers=connection.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=self.keep_alive,
+            on_response=connection.on_response_complete,
+        )
+        self.disconnected, self.more_body = disconnected, False
+        self.body += b"".join(self.pieces)
+        self.message_event.set()
+
+    def _scope(self, connection: "Express", error: Exception) -> Any:
+        return {
+            "type": "http",
+            "asgi": {"version": connection.asgi_version, "spec_version": "2.3"},
+            "http_version": self.version,
+            "server": connection.server,
+            "client": connection.client,
+            "scheme": connection.scheme,
+            "root_path": connection.root_path,
+            "method": "POST",
+            "path": self.target.decode("ascii"),
+            "raw_path": self.target,
+            "query_string": b"",
+            "headers": self.headers,
+            "state": connection.app_state.copy(),
+            FAILED: error,
+        }
+
+
 class Express(edge.Edge):
     """One connection; `protocol` makes the class."""
 
     take: Take
-    _held: RequestResponseCycle | None = None  # begun, and not given to the application yet
+    _held: _Request | None = None  # begun, and uvicorn has not been told of it yet
 
     def data_received(self, data: bytes) -> None:
-        """What has not come whole by now goes the usual way."""
+        """What has not come whole by the end of it goes the usual way."""
         super().data_received(data)
         if self._held is not None:
-            self._give(self._held)
+            self._let_go(self._held)
+
+    def _begin(self, version: str, target: bytes, headers: Headers) -> None:
+        """A request begins: wait whether it is all there.
+
+        Not if its target is no path: uvicorn may find fault with it, and has to do that now.
+        """
+        is_free = self.cycle is None or self.cycle.response_complete
+        if is_free and target.startswith(b"/") and self.parser.get_method() == b"POST":
+            keep_alive = version != "1.0" and self.parser.should_keep_alive()
+            self._held = _Request(version, target, headers, keep_alive)
+        else:
+            super()._begin(version, target, headers)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if self._held is None:
+            super().on_body(body)
+        else:
+            self._held.pieces.append(body)
 
     def on_message_complete(self) -> None:
         """It came whole: try the short way."""
+        request = self._held
+        if request is not None:
+            told = partial(self._told, request)
+            if self.take(request.target, request.headers, b"".join(request.pieces), told):
+                self._held, self.cycle = None, request
+                self._end()
+                return
+            self._let_go(request)
         super().on_message_complete()
-        cycle = self._held
-        if cycle is None:
-            return
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """The same for what is refused in the middle."""
+        if self._held is not None:
+            self._let_go(self._held)
+        super()._refuse(status, reason)
+
+    def _let_go(self, request: _Request) -> None:
+        """Tell uvicorn of what came of it."""
         self._held = None
-        scope = cast(Scope, cycle.scope)
-        if not self.take(scope, bytes(cycle.body), partial(self._told, cycle)):
-            self._give(cycle)
+        super()._begin(request.version, request.target, request.headers)
+        if request.pieces:
+            super().on_body(b"".join(request.pieces))
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """A request begins: wait whether it is all there."""
-        if cycle is self.cycle and cycle.more_body and not cycle.waiting_for_100_continue:
-            self._held = cycle
-        else:
-            super()._start_asgi_task(cycle, app)
-
-    def _give(self, cycle: RequestResponseCycle) -> None:
-        self._held = None
-        super()._start_asgi_task(cycle, self.app)
-
-    def _told(self, cycle: RequestResponseCycle, is_stored: bool) -> None:
-        if not is_stored:
-            self._give(cycle)
-        elif not cycle.disconnected:
-            cycle.response_started = cycle.response_complete = True
-            self.transport.write(_STORED if cycle.keep_alive else _STORED_LAST)
-            if not cycle.keep_alive:
+    def _told(self, request: _Request, error: Exception | None) -> None:
+        if error is not None:
+            request.become(self, error)
+            self._start_asgi_task(request, self.app)
+        elif not request.disconnected:
+            request.response_started = request.response_complete = True
+            self.transport.write(_STORED if request.keep_alive else _STORED_LAST)
+            if not request.keep_alive:
                 self.transport.close()
-            cycle.on_response()
+            self.on_response_complete()

@@ -8,7 +8,7 @@ Nothing here or in a provider's folder reads a clock, opens a socket or knows th
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import httpx
 from pydantic import BaseModel
@@ -26,8 +26,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 PATH_TOKEN = b":path-token"
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """What showed that a request is genuine.
 
     secret:     the index of the matching secret; None where the account has none by decision.
@@ -217,8 +216,7 @@ class Provider:
 def only(headers: Headers, name: bytes) -> bytes:
     """The value of a header that must come exactly once; Refused if it is missing or doubled."""
     found = [value for key, value in headers if key == name]
-    if not found:
-        raise Refused(f"the header {name.decode()} is missing")
-    if len(found) > 1:
-        raise Refused(f"the header {name.decode()} came {len(found)} times")
-    return found[0]
+    if len(found) == 1:
+        return found[0]
+    came = f"came {len(found)} times" if found else "is missing"
+    raise Refused(f"the header {name.decode()} {came}")

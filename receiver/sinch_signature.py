@@ -13,9 +13,8 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from receiver.errors import Refused
 from receiver.provider import Headers, Proof, only
@@ -42,8 +41,7 @@ class Window(Protocol):
     def max_skew(self) -> timedelta: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a request says of its own signature, each part well-formed but nothing proved."""
 
     signature: bytes
@@ -69,8 +67,8 @@ def verify(
     signer = matching(claim, body, secrets)
     if signer is None:
         raise Refused("the signature was made with none of the configured secrets")
-    check_age(claim.signed_at, now, options)
     signed_at = claim.signed_at
+    check_age(signed_at, now, options)
     return Proof(signer, claim.nonce.decode(), signed_at, _end(signed_at, options))
 
 
@@ -94,17 +92,17 @@ def sign(body: bytes, secret: bytes, now: datetime, nonce: str) -> dict[str, str
 
 def read(headers: Headers) -> Claim:
     """The claim in the headers. Raises Refused if one is missing, doubled or malformed."""
-    check_algorithm(headers)
-    return Claim(only(headers, SIGNATURE), read_nonce(headers), read_timestamp(headers))
+    own = [field for field in headers if field[0] in PROOFS]  # few, so each is soon found
+    check_algorithm(own)
+    return Claim(only(own, SIGNATURE), read_nonce(own), read_timestamp(own))
 
 
 def check_algorithm(headers: Headers) -> bool:
     """Whether an algorithm is named; Refused if it is another one. It is told, not negotiated."""
-    if not any(name == ALGORITHM for name, _ in headers):
-        return False
-    if only(headers, ALGORITHM).lower() != b"hmacsha256":
+    named = [value for name, value in headers if name == ALGORITHM]
+    if named and only(headers, ALGORITHM).lower() != b"hmacsha256":
         raise Refused("the algorithm is not HmacSHA256")
-    return True
+    return bool(named)
 
 
 def read_nonce(headers: Headers) -> bytes:

@@ -7,7 +7,6 @@ queue meanwhile is left out and counted; the count is the first line that gets t
 
 import os
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO, cast
@@ -30,22 +29,24 @@ class Sink:
     def __init__(self, descriptor: int, *, limit: int = LIMIT) -> None:
         self._descriptor = descriptor
         self._limit = limit
-        self._lines: deque[str] = deque()
+        self._lines: list[str] = []
         self._size = 0
         self._left_out = 0
-        self._ready = threading.Condition()
+        self._lock = threading.Lock()
+        self._ready = threading.Event()  # something waits, or the end has come
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
     def write(self, text: str) -> int:
-        """Have it written soon, or leave it out where too much waits already."""
-        with self._ready:
+        """Have these lines written soon, or leave them out where too much waits already."""
+        with self._lock:
             if self._size + len(text) > self._limit:
-                self._left_out += 1
+                self._left_out += text.count("\n")
             else:
                 self._lines.append(text)
                 self._size += len(text)
-                self._ready.notify()
+        if not self._ready.is_set():  # setting it again would cost more than the rest
+            self._ready.set()
         return len(text)
 
     def flush(self) -> None:
@@ -62,26 +63,21 @@ class Sink:
     def stop(self) -> None:
         """Write what waits, then end. What nobody reads within LAST is lost."""
         self._stopping.set()
-        with self._ready:
-            self._ready.notify()
+        self._ready.set()
         self._thread.join(LAST)
 
     def _run(self) -> None:
         while not self._stopping.wait(PAUSE):
+            self._ready.wait()
+            self._ready.clear()
             if self._write(self._taken()):
                 self._own_up()
-        with self._ready:
-            rest = list(self._lines)
-            self._lines.clear()
-        self._write("".join(rest))
+        self._write(self._taken())
 
     def _taken(self) -> str:
-        """All that waits, as soon as something does."""
-        with self._ready:
-            self._ready.wait_for(lambda: self._lines or self._stopping.is_set())
-            lines = list(self._lines)
-            self._lines.clear()
-            self._size = 0
+        """All that waits."""
+        with self._lock:
+            lines, self._lines, self._size = self._lines, [], 0
         return "".join(lines)
 
     def _write(self, text: str) -> bool:
@@ -92,13 +88,13 @@ class Sink:
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError:  # nobody reads, or the disk is full
-            with self._ready:
+            with self._lock:
                 self._left_out += text.count("\n")
             return False
         return True
 
     def _own_up(self) -> None:
-        with self._ready:
+        with self._lock:
             count, self._left_out = self._left_out, 0
         if count:
             log.warning("log_lines_left_out", lines=count)

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import make_url
 
-from receiver.commit import GroupCommit
-from receiver.ledger import Ledger, Stored
+from receiver.commit import BATCH, GroupCommit
+from receiver.ledger import Ledger, Result, Stored
 from storage.database import Database
 from storage.inbox import Delivery
 from tests.conftest import NOW
@@ -164,3 +164,55 @@ def test_one_that_the_database_does_not_take_spoils_none_of_those_beside_it(
     assert failed == [20]
     ids = [row.message_id for row in stored(database.url)]
     assert ids == [f"ann-{number}" for number in range(40) if number != 20]
+
+
+def test_a_crowd_shares_a_transaction_and_so_does_who_came_meanwhile(database: Database) -> None:
+    sizes: list[int] = []
+
+    class Counting(Ledger):
+        def write(self, batch: Sequence[Delivery]) -> list[Result]:
+            sizes.append(len(batch))
+            time.sleep(0.1)
+            return super().write(batch)
+
+    async def main() -> None:
+        commit = GroupCommit(Counting(database, lambda: NOW))
+        commit.start()
+        early = [asyncio.create_task(commit.save(saying(number))) for number in range(40)]
+        await asyncio.sleep(0.05)
+        late = [asyncio.create_task(commit.save(saying(number))) for number in range(40, 70)]
+        await asyncio.gather(*early, *late)
+        await commit.stop()
+
+    asyncio.run(main())
+    assert sizes == [40, 30]
+
+
+def test_what_waits_at_the_end_is_written_in_transactions_of_a_bounded_size(
+    database: Database,
+) -> None:
+    sizes: list[int] = []
+
+    class Counting(Ledger):
+        def write(self, batch: Sequence[Delivery]) -> list[Result]:
+            sizes.append(len(batch))
+            return super().write(batch)
+
+    async def main() -> None:
+        commit = GroupCommit(Counting(database, lambda: NOW))
+        commit.start()
+        saves = [asyncio.create_task(commit.save(saying(n))) for n in range(BATCH + 1)]
+        await asyncio.sleep(0)  # all have come, and nothing of it is handed over
+        await commit.stop()
+        await asyncio.gather(*saves)
+
+    asyncio.run(main())
+    assert sizes == [BATCH, 1]
+    assert len(stored(database.url)) == BATCH + 1
+
+
+def saying(number: int) -> Delivery:
+    """A message, read."""
+    inbound = known(NEW)[SMOOCH].provider.inbound
+    assert inbound is not None
+    return Delivery(SMOOCH, said(number), tuple(inbound.parse(said(number))), NOW)
