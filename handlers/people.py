@@ -65,7 +65,9 @@ def comparable(channel: str, address: str) -> str:
 
 
 def _e164(address: str) -> str:
-    digits = "".join(address.split()).translate(_PHONE_MARKS)
+    digits = address.removeprefix("+")
+    if not digits.isdigit():
+        digits = "".join(address.split()).translate(_PHONE_MARKS)
     if digits.startswith("00"):
         digits = digits[2:]
     possible = 8 <= len(digits) <= 15 and digits.isascii() and digits.isdigit()
