@@ -217,9 +217,11 @@ def _iso(found: str) -> datetime:
 
 
 def _number(seconds: float) -> datetime:
-    """By decimal arithmetic only where there are digits to cut: it takes three times as long."""
-    if 0 <= seconds < _EXACT and round(seconds, 6) == seconds:
-        return datetime.fromtimestamp(seconds, UTC)
+    """By decimal arithmetic only where there are digits to cut: it takes four times as long."""
+    if 0 <= seconds < _EXACT:
+        when = datetime.fromtimestamp(seconds, UTC)  # rounded to the microsecond
+        if when.timestamp() == seconds:
+            return when
     return _unix(Decimal(repr(seconds)))
 
 

@@ -22,9 +22,10 @@ class Hook(NamedTuple):
     def key(self, *parts: str | None, position: int | None = None) -> dict[str, Any]:
         """The dedup key from `parts`; from the bytes where one is missing."""
         trigger = self.shared["trigger"]
-        if not parts or None in parts:
+        given = [part for part in parts if part is not None]
+        if not given or len(given) < len(parts):
             return keys.stand_in(trigger, self.raw, position)
-        return {"id": keys.key(trigger, *parts)}
+        return {"id": keys.key(trigger, *given)}
 
     def elements(self, name: str) -> Iterator[tuple[Any, dict[str, Any], int | None]]:
         """Each element of an array, the body cut down to it, and its position among several."""
