@@ -4,7 +4,6 @@ when, and by which key it is known again.
 """
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from handlers.people import PHONE_CHANNELS, ChannelIdentity, User, normalise
@@ -55,7 +54,6 @@ def place(member: dict[str, Any]) -> Place:
     return _place(beside, address, None)
 
 
-@lru_cache(maxsize=4096)  # the same persons write again and again
 def _place(word: str | None, address: str | None, app_id: str | None) -> Place:
     channel = channel_name(word)
     if channel is None or address is None:

@@ -85,6 +85,8 @@ def parse(body: bytes) -> list[Event]:
 def _member(envelope: dict[str, Any]) -> str | None:
     """The body key: a known one that holds an object, else an unknown one, else what there is."""
     named = [key for key in envelope if key not in _ENVELOPE]
+    if len(named) == 1:
+        return named[0]
     return min(named, key=lambda key: _rank(key, envelope[key]), default=None)
 
 

@@ -7,7 +7,6 @@ https://docs.smooch.io/rest/#app-user-client-schema
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from handlers.people import ChannelIdentity, normalise
@@ -87,30 +86,24 @@ def identity(
     platform = platform_of(client)
     if platform is None:
         return None
+    word = platform.lower()
+    name = CHANNELS.get(word, word)
+    address = _address(client, word, name, email)
     client_id = fields.as_ident(client.get("id")) or fields.as_ident(client.get("_id"))
-    address = _address(client, platform.lower(), email)
-    return _proven(platform, address, client_id, status or _status(client))
-
-
-@lru_cache(maxsize=4096)  # the same persons write again and again
-def _proven(
-    platform: str, address: str | None, client_id: str | None, status: str
-) -> ChannelIdentity | None:
-    name = channel(platform) or platform
-    address = (normalise(name, address) or None) if address else None
     if address is None and client_id is None:
         return None
-    return ChannelIdentity(name, address, platform, client_id, status=status)
+    return ChannelIdentity(name, address, platform, client_id, None, status or _status(client))
 
 
-def _address(client: dict[str, Any], word: str, email: str | None) -> str | None:
-    """Where the client is reached, as it is written."""
+def _address(client: dict[str, Any], word: str, name: str, email: str | None) -> str | None:
     if word in SDKS:
         return None
     found = fields.as_ident(client.get("externalId"))
     for path in ADDRESSES.get(word, ()):
         found = found or fields.ident(client, path)
-    return found or email if word in BY_EMAIL else found
+    if word in BY_EMAIL:
+        found = found or email
+    return (normalise(name, found) or None) if found else None
 
 
 def _status(client: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """One v1.x body: what all its events have in common, and how its arrays are walked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from handlers import events
@@ -27,14 +27,12 @@ class Hook(NamedTuple):
             return keys.stand_in(trigger, self.raw, position)
         return {"id": keys.key(trigger, *given)}
 
-    def elements(self, name: str) -> Iterator[tuple[Any, dict[str, Any], int | None]]:
+    def elements(self, name: str) -> list[tuple[Any, dict[str, Any], int | None]]:
         """Each element of an array, the body cut down to it, and its position among several."""
-        found = fields.items(self.body, name)
+        found = fields.as_items(self.body.get(name))
         if len(found) == 1:
-            yield found[0], self.body, None
-            return
-        for position, element in enumerate(found):
-            yield element, {**self.body, name: [element]}, position
+            return [(found[0], self.body, None)]
+        return [(one, {**self.body, name: [one]}, at) for at, one in enumerate(found)]
 
     def unknown(self, raw: dict[str, Any] | None = None, position: int | None = None) -> Event:
         """The whole body, or an element of it, as an event that is not modelled."""
