@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from handlers.values import quick
+
 PHONE_CHANNELS = frozenset({"sms", "mms", "rcs", "whatsapp", "viber_business"})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class User:
     """A person as one provider knows them.
@@ -18,6 +21,7 @@ class User:
     external_id: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ChannelIdentity:
     """One address on one channel.
