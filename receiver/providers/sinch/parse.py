@@ -91,4 +91,5 @@ def _member(envelope: dict[str, Any]) -> str | None:
 
 
 def _rank(key: str, value: Any) -> tuple[bool, bool, int]:
+    """The lowest of several is taken: an object, else anything but null, by the order above."""
     return not isinstance(value, dict), value is None, _ORDER.get(key, len(_ORDER))
