@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator
 
+from handlers.values import quick
+
 
 @dataclass(frozen=True, slots=True)
 class Button:
@@ -33,6 +35,7 @@ class Button:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Text:
     """Plain text, with buttons if there are any. `payload`: the reply button that was pressed."""

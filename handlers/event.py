@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 from handlers.content import Content
 from handlers.links import LinkRecord
 from handlers.people import ChannelIdentity, User
+from handlers.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Why it failed, says the provider: its code, its words, and the channel's own code."""
@@ -18,6 +20,7 @@ class Fault:
     underlying: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One thing that happened, whoever reported it.
@@ -51,6 +54,7 @@ class Event:
     dedup_window: timedelta | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message(Event):
     """Any message. `content`: what it says, typed; None where the payload has none."""
@@ -58,6 +62,7 @@ class Message(Event):
     content: Content | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt(Event):
     """What became of a message that we sent.
@@ -71,6 +76,7 @@ class Receipt(Event):
     reference: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkOutcome(Event):
     """What became of a link that was asked for.
@@ -87,6 +93,7 @@ class LinkOutcome(Event):
     link: LinkRecord | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityChange(Event):
     """A client of a user came, changed or went. `reason`: the provider's word (v2), else None."""
@@ -94,6 +101,7 @@ class IdentityChange(Event):
     reason: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent(Event):
     """A person agreed to, or refused, messages on one channel."""

@@ -9,6 +9,7 @@ or the database need more than the common ones; everything else is in `raw`.
 from dataclasses import dataclass
 
 from handlers.event import Consent, Event, Fault, IdentityChange, LinkOutcome, Message, Receipt
+from handlers.values import quick
 
 
 class MessageReceived(Message):
@@ -17,6 +18,7 @@ class MessageReceived(Message):
     type = "message.received"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSent(Message):
     """An echo of what the business wrote, `whisper` meaning an internal note. Never answered."""
@@ -169,6 +171,7 @@ class LinkSucceeded(LinkOutcome):
     type = "link.succeeded"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkFailed(LinkOutcome):
     """The channel was not linked; `error` says why."""
@@ -219,6 +222,7 @@ class UserDeleted(Event):
     type = "user.deleted"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMerged(Event):
     """Users became one: `user` survives, `discarded` are the ids that now mean it."""
@@ -317,6 +321,7 @@ class ControlReleased(Event):
     type = "control.released"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlFailed(Event):
     """A switchboard step failed."""

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from handlers.values import quick
+
 PHONE_CHANNELS = frozenset({"sms", "mms", "rcs", "whatsapp", "viber_business"})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class User:
     """A person as one provider knows them.
@@ -18,6 +21,7 @@ class User:
     external_id: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ChannelIdentity:
     """One address on one channel.
@@ -65,7 +69,9 @@ def comparable(channel: str, address: str) -> str:
 
 
 def _e164(address: str) -> str:
-    digits = "".join(address.split()).translate(_PHONE_MARKS)
+    digits = address.removeprefix("+")
+    if not digits.isdigit():
+        digits = "".join(address.split()).translate(_PHONE_MARKS)
     if digits.startswith("00"):
         digits = digits[2:]
     possible = 8 <= len(digits) <= 15 and digits.isascii() and digits.isdigit()

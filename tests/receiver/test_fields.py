@@ -1,11 +1,13 @@
 """Values as strangers write them: read where they can be, None where not, and never an error."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from receiver import fields
+from receiver.errors import Unparsed
 
 NOON = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 
@@ -26,6 +28,8 @@ NOON = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
         (1772625600, 0),
         (1772625600.25, 250_000),
         ("1772625600.123456789", 123_456),
+        (1772625600.123456, 123_456),
+        (1772625600.9999998, 999_999),
     ],
 )
 def test_a_time_is_read_and_digits_beyond_the_microsecond_are_cut(
@@ -78,3 +82,18 @@ def test_a_time_that_cannot_be_read_is_none(written: Any) -> None:
 )
 def test_an_id_is_text(written: Any, read: str | None) -> None:
     assert fields.ident({"id": written}, "id") == read
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1e309", "1E+309", "-1.5e0400", "9" * 250 + "e99", "9" * 300 + "e9", "9" * 309 + ".5"],
+)
+def test_a_number_that_fits_no_float_makes_a_body_unreadable(number: str) -> None:
+    with pytest.raises(Unparsed, match="a number is out of range"):
+        fields.load(b'{"a": [' + number.encode() + b"]}")
+
+
+@pytest.mark.parametrize("number", ["1e308", "1e-400", "9" * 199 + "e99", "9" * 400])
+def test_a_number_that_fits_is_read_however_it_is_written(number: str) -> None:
+    body = '{"a": ' + number + "}"
+    assert fields.load(body.encode()) == json.loads(body)

@@ -3,9 +3,8 @@ One callback of the Conversation API, and what all kinds of them say in the same
 when, and by which key it is known again.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from handlers.people import PHONE_CHANNELS, ChannelIdentity, User, normalise
 from receiver import fields
@@ -14,8 +13,7 @@ from receiver.providers.sinch.channels import channel_name
 WINDOW = timedelta(hours=1)  # how long a digest counts, where it may be all that tells events apart
 
 
-@dataclass(frozen=True, slots=True)
-class Callback:
+class Callback(NamedTuple):
     """One POST: the common fields around exactly one member.
 
     raw:      its bytes. envelope: the whole body.
@@ -31,8 +29,7 @@ class Callback:
     member: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where something happened: the channel, and the address there, if they are told."""
 
     channel: str | None = None
@@ -48,26 +45,26 @@ def place(member: dict[str, Any]) -> Place:
     {"channel": "SMS"}                                        v1beta, unsupported_callback
     """
     stated = member.get("channel_identity")
+    beside = fields.as_ident(member.get("channel"))
     if isinstance(stated, dict):
-        word = fields.ident(stated, "channel") or fields.ident(member, "channel")
-        return _place(word, fields.ident(stated, "identity"), fields.ident(stated, "app_id"))
-    address = fields.ident(member, "channel_identity") or fields.ident(member, "identity")
-    return _place(fields.ident(member, "channel"), address, None)
+        word = fields.as_ident(stated.get("channel")) or beside
+        address = fields.as_ident(stated.get("identity"))
+        return _place(word, address, fields.as_ident(stated.get("app_id")))
+    address = fields.as_ident(stated) or fields.as_ident(member.get("identity"))
+    return _place(beside, address, None)
 
 
 def _place(word: str | None, address: str | None, app_id: str | None) -> Place:
     channel = channel_name(word)
     if channel is None or address is None:
         return Place(channel)
-    return Place(
-        channel,
-        ChannelIdentity(channel, normalise(channel, address), platform=word, app_id=app_id),
-    )
+    identity = ChannelIdentity(channel, normalise(channel, address), word, None, app_id)
+    return Place(channel, identity)
 
 
 def user(callback: Callback, where: Place) -> User | None:
     """The contact, or in its absence (DISPATCH mode) the identity; None if neither is named."""
-    contact = fields.ident(callback.member, "contact_id")
+    contact = fields.as_ident(callback.member.get("contact_id"))
     if contact is not None:
         return User(contact)
     identity = where.identity
@@ -76,7 +73,7 @@ def user(callback: Callback, where: Place) -> User | None:
     name = f"{identity.channel}:{identity.identity}"
     if identity.channel in PHONE_CHANNELS:
         return User(name)
-    app_id = identity.app_id or fields.ident(callback.envelope, "app_id")
+    app_id = identity.app_id or fields.as_ident(callback.envelope.get("app_id"))
     return User(f"{name}:{app_id}" if app_id else name)
 
 
@@ -97,13 +94,13 @@ def common(
     whole = None not in parts and callback.key is not None
     known_by = parts if whole else (fields.digest(callback.raw),)
     return {
-        "id": ":".join([callback.key or "unknown", *(part or "" for part in known_by)]),
+        "id": ":".join([callback.key or "unknown", *[part or "" for part in known_by]]),
         "dedup_window": None if whole else WINDOW,
         "trigger": callback.trigger,
         "user": who,
         "identities": (where.identity,) if proven and where.identity else (),
         "channel": where.channel,
-        "conversation_id": fields.ident(callback.member, "conversation_id"),
+        "conversation_id": fields.as_ident(callback.member.get("conversation_id")),
         "occurred_at": occurred_at(callback),
         "raw": callback.envelope,
     }
@@ -113,15 +110,15 @@ def occurred_at(callback: Callback) -> datetime | None:
     """When it happened on the channel, else when Sinch took it in; unreadable ones are skipped."""
     envelope = callback.envelope
     return (
-        fields.moment(envelope, "event_time")
-        or fields.moment(callback.member, "accept_time")
-        or fields.moment(envelope, "accepted_time")
+        fields.as_moment(envelope.get("event_time"))
+        or fields.as_moment(callback.member.get("accept_time"))
+        or fields.as_moment(envelope.get("accepted_time"))
     )
 
 
 def accepted_time(callback: Callback) -> str | None:
     """When Sinch took it in, as written: the part of a key that tells two updates apart."""
-    return fields.ident(callback.envelope, "accepted_time")
+    return fields.as_ident(callback.envelope.get("accepted_time"))
 
 
 def body_digest(callback: Callback) -> str | None:

@@ -43,7 +43,7 @@ def _unmodelled(message: dict[str, Any]) -> Content | None:
 
 
 def _text(value: dict[str, Any]) -> Content | None:
-    said = fields.text(value, "text")
+    said = fields.as_text(value.get("text"))
     return None if said is None else Text(said)
 
 

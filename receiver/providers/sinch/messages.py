@@ -25,9 +25,9 @@ def message(callback: Callback) -> Event:
 
     A choice that was made is a postback, whose payload is Sinch's `postback_data`.
     """
-    identifier = fields.ident(callback.member, "id")
+    identifier = fields.as_ident(callback.member.get("id"))
     shared = common(callback, identifier)
-    said = fields.get(callback.member, "contact_message")
+    said = callback.member.get("contact_message")
     if not isinstance(said, dict):
         return Unknown(**shared, message_id=identifier)
     if said.get("choice_response_message") is not None:

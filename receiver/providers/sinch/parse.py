@@ -45,6 +45,7 @@ MEMBERS: dict[str, tuple[str, Callable[[Callback], Event]]] = {
     "unsupported_callback": ("UNSUPPORTED", notices.unsupported),
 }
 
+_ORDER = {key: number for number, key in enumerate(MEMBERS)}
 _ENVELOPE = frozenset(
     {
         "app_id",
@@ -77,15 +78,18 @@ def parse(body: bytes) -> list[Event]:
     trigger, read = MEMBERS.get(key, (None, notices.unknown))
     if not isinstance(member, dict):
         member, read = {}, notices.unknown
-    name = fields.ident({"key": key}, "key")
+    name = fields.as_ident(key)
     return [read(Callback(body, envelope, name, trigger or name, member))]
 
 
 def _member(envelope: dict[str, Any]) -> str | None:
     """The body key: a known one that holds an object, else an unknown one, else what there is."""
-    known = [key for key in MEMBERS if key in envelope]
-    others = [key for key in envelope if key not in MEMBERS and key not in _ENVELOPE]
-    named = known + others
-    whole = (key for key in named if isinstance(envelope[key], dict))
-    given = (key for key in named if envelope[key] is not None)
-    return next(whole, None) or next(given, None) or next(iter(named), None)
+    named = [key for key in envelope if key not in _ENVELOPE]
+    if len(named) == 1:
+        return named[0]
+    return min(named, key=lambda key: _rank(key, envelope[key]), default=None)
+
+
+def _rank(key: str, value: Any) -> tuple[bool, bool, int]:
+    """The lowest of several is taken: an object, else anything but null, by the order above."""
+    return not isinstance(value, dict), value is None, _ORDER.get(key, len(_ORDER))

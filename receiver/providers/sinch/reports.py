@@ -17,7 +17,7 @@ from handlers.events import (
     Unknown,
 )
 from receiver import fields
-from receiver.providers.sinch.callback import Callback, common, place
+from receiver.providers.sinch.callback import Callback, Place, common, place
 
 # Status -> the event, and whether no other report follows; None where Sinch does not promise it.
 # https://developers.sinch.com/docs/conversation/callbacks#message-delivery
@@ -33,9 +33,10 @@ _STATUSES: dict[str, tuple[type[Event], type[Event], bool | None]] = {
 def message_delivery(callback: Callback) -> Event:
     """{"message_id", "status", "channel_identity", "contact_id", "reason"?, "metadata", ...}"""
     member = callback.member
-    identifier = fields.ident(member, "message_id")
-    status = fields.ident(member, "status")
-    shared = _delivery(callback, identifier, place(member).channel or "", status)
+    identifier = fields.as_ident(member.get("message_id"))
+    status = fields.as_ident(member.get("status"))
+    where = place(member)
+    shared = _delivery(callback, where, identifier, where.channel or "", status)
     shared["message_id"] = identifier
     if status not in _STATUSES:
         return Unknown(**shared)
@@ -45,29 +46,30 @@ def message_delivery(callback: Callback) -> Event:
 
 def event_delivery(callback: Callback) -> Event:
     """{"event_id", "status", "channel_identity", "contact_id", "reason"?, "metadata", ...}"""
-    status = fields.ident(callback.member, "status")
-    shared = _delivery(callback, fields.ident(callback.member, "event_id"), status)
+    status = fields.as_ident(callback.member.get("status"))
+    identifier = fields.as_ident(callback.member.get("event_id"))
+    shared = _delivery(callback, place(callback.member), identifier, status)
     if status not in _STATUSES:
         return Unknown(**shared)
     _, event, final = _STATUSES[status]
     return event(**shared, **_outcome(callback, final))
 
 
-def _delivery(callback: Callback, *parts: str | None) -> dict[str, Any]:
+def _delivery(callback: Callback, where: Place, *parts: str | None) -> dict[str, Any]:
     """A failure, or a status that may be one, proves an address only if it is a contact's."""
     status = parts[-1]
     arrived = status in _STATUSES and status != "FAILED"
-    proven = arrived or fields.ident(callback.member, "contact_id") is not None
-    return common(callback, *parts, proven=proven)
+    proven = arrived or fields.as_ident(callback.member.get("contact_id")) is not None
+    return common(callback, *parts, where=where, proven=proven)
 
 
 def _outcome(callback: Callback, final: bool | None) -> dict[str, Any]:
     """The report's own metadata is what was sent along; the envelope's may be anything older."""
-    own = fields.text(callback.member, "metadata")
+    own = fields.as_text(callback.member.get("metadata"))
     return {
         "final": final,
-        "error": fault(fields.get(callback.member, "reason")),
-        "reference": own or fields.text(callback.envelope, "message_metadata"),
+        "error": fault(callback.member.get("reason")),
+        "reference": own or fields.as_text(callback.envelope.get("message_metadata")),
     }
 
 
@@ -86,19 +88,19 @@ def fault(reason: Any) -> Fault | None:
 
 def batch(callback: Callback) -> Event:
     """{"batch_id", "batch_status", "batch_type", "additional_data"}"""
-    identifier = fields.ident(callback.member, "batch_id")
-    status = fields.ident(callback.member, "batch_status")
+    identifier = fields.as_ident(callback.member.get("batch_id"))
+    status = fields.as_ident(callback.member.get("batch_status"))
     return BatchReported(**common(callback, identifier, status), message_id=identifier)
 
 
 def analysis(callback: Callback) -> Event:
     """{"message_id", "channel", "channel_identity": "46732001122", "analysis_results", ...}"""
-    identifier = fields.ident(callback.member, "message_id")
+    identifier = fields.as_ident(callback.member.get("message_id"))
     return AnalysisReported(**common(callback, identifier), message_id=identifier)
 
 
 def record(callback: Callback) -> Event:
     """{"entity_id", "record_status", "channel_identity", "contact_id", ...}"""
-    identifier = fields.ident(callback.member, "entity_id")
-    status = fields.ident(callback.member, "record_status")
+    identifier = fields.as_ident(callback.member.get("entity_id"))
+    status = fields.as_ident(callback.member.get("record_status"))
     return RecordReported(**common(callback, identifier, status), message_id=identifier)

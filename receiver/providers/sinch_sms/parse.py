@@ -37,7 +37,7 @@ def parse(body: bytes) -> list[Event]:
     body is no JSON object.
     """
     report = fields.load(body)
-    kind = fields.ident(report, "type")
+    kind = fields.as_ident(report.get("type"))
     return [_READERS.get(kind or "", _unknown)(report, body)]
 
 
@@ -45,7 +45,7 @@ def _common(report: Body, raw: bytes, *parts: str | None) -> dict[str, Any]:
     """What all events have. parts: what, after the type, tells this one from all others; None for
     one that is missing: then the digest of the body stands in, for an hour.
     """
-    kind = fields.ident(report, "type")
+    kind = fields.as_ident(report.get("type"))
     whole = None not in parts and kind is not None
     known_by = parts if whole else (fields.digest(raw),)
     return {
@@ -63,10 +63,10 @@ def _channel(kind: str | None) -> str:
 
 def _person(report: Body, key: str, *, proven: bool = True) -> dict[str, Any]:
     """The user, known by nothing but the number under `key`, and that number."""
-    address = fields.ident(report, key)
+    address = fields.as_ident(report.get(key))
     if address is None:
         return {"user": None, "identities": ()}
-    channel = _channel(fields.ident(report, "type"))
+    channel = _channel(fields.as_ident(report.get("type")))
     number = normalise(channel, address)
     identity = ChannelIdentity(channel, number)
     return {
@@ -76,18 +76,18 @@ def _person(report: Body, key: str, *, proven: bool = True) -> dict[str, Any]:
 
 
 def _text(report: Body) -> tuple[Content | None, str | None]:
-    words = fields.text(report, "body")
+    words = fields.as_text(report.get("body"))
     return (Text(words) if words else None), words
 
 
 def _binary(report: Body) -> tuple[Content | None, str | None]:
     """`body` is base64, `udh` is hex: passed on as they came."""
-    data = fields.text(report, "body")
-    return (Binary(data, udh=fields.text(report, "udh")) if data else None), None
+    data = fields.as_text(report.get("body"))
+    return (Binary(data, udh=fields.as_text(report.get("udh"))) if data else None), None
 
 
 def _media(report: Body) -> tuple[Content | None, str | None]:
-    return media(fields.get(report, "body")), fields.text(report, "body.message")
+    return media(report.get("body")), fields.text(report, "body.message")
 
 
 _CONTENTS: dict[str, Callable[[Body], tuple[Content | None, str | None]]] = {
@@ -99,13 +99,13 @@ _CONTENTS: dict[str, Callable[[Body], tuple[Content | None, str | None]]] = {
 
 def _message(report: Body, raw: bytes) -> Event:
     """Somebody wrote: {"id", "from", "to", "body", "received_at", ...}"""
-    identifier = fields.ident(report, "id")
-    content, text = _CONTENTS[fields.ident(report, "type") or ""](report)
+    identifier = fields.as_ident(report.get("id"))
+    content, text = _CONTENTS[fields.as_ident(report.get("type")) or ""](report)
     return MessageReceived(
         **_common(report, raw, identifier),
         **_person(report, "from"),
         message_id=identifier,
-        occurred_at=fields.moment(report, "received_at"),
+        occurred_at=fields.as_moment(report.get("received_at")),
         content=content,
         text=text,
     )
@@ -136,11 +136,12 @@ def _recipient_report(report: Body, raw: bytes) -> Event:
 
     A failed one does not prove that the number is anybody's.
     """
-    status = fields.ident(report, "status")
-    batch, recipient = fields.ident(report, "batch_id"), fields.ident(report, "recipient")
-    code, at = fields.ident(report, "code"), fields.ident(report, "at")
+    status = fields.as_ident(report.get("status"))
+    batch = fields.as_ident(report.get("batch_id"))
+    recipient = fields.as_ident(report.get("recipient"))
+    code, at = fields.as_ident(report.get("code")), fields.as_ident(report.get("at"))
     shared = _common(report, raw, batch, recipient, code or "", status or "", at)
-    shared |= {"message_id": batch, "occurred_at": fields.moment(report, "at")}
+    shared |= {"message_id": batch, "occurred_at": fields.as_moment(report.get("at"))}
     if status is None:
         return Unknown(**shared, **_person(report, "recipient", proven=False))
     event = _STATUSES.get(status.lower(), MessageFailed)
@@ -150,7 +151,7 @@ def _recipient_report(report: Body, raw: bytes) -> Event:
         **_person(report, "recipient", proven=not failed),
         final=_final(status.lower()),
         error=_fault(report, status, code) if failed else None,
-        reference=fields.text(report, "client_reference"),
+        reference=fields.as_text(report.get("client_reference")),
     )
 
 
@@ -162,7 +163,7 @@ def _final(status: str) -> bool | None:
 
 def _fault(report: Body, status: str, code: str | None) -> Fault:
     """`status_message` comes with some operators only; the status is always there."""
-    return Fault(code=code, message=fields.text(report, "status_message") or status)
+    return Fault(code=code, message=fields.as_text(report.get("status_message")) or status)
 
 
 def _batch_report(report: Body, raw: bytes) -> Event:
@@ -171,20 +172,21 @@ def _batch_report(report: Body, raw: bytes) -> Event:
     It has no id and no time, but the same counts for the same batch are no news: the digest needs
     no window.
     """
-    batch = fields.ident(report, "batch_id")
+    batch = fields.as_ident(report.get("batch_id"))
     return BatchReported(
         **_common(report, raw, batch, fields.digest(raw)),
         message_id=batch,
-        occurred_at=fields.moment(report, "at"),
+        occurred_at=fields.as_moment(report.get("at")),
     )
 
 
 def _unknown(report: Body, raw: bytes) -> Event:
-    who = "from" if fields.ident(report, "from") else "recipient"
+    who = "from" if fields.as_ident(report.get("from")) else "recipient"
     return Unknown(
         **_common(report, raw, None),
         **_person(report, who, proven=False),
-        occurred_at=fields.moment(report, "received_at") or fields.moment(report, "at"),
+        occurred_at=fields.as_moment(report.get("received_at"))
+        or fields.as_moment(report.get("at")),
     )
 
 

@@ -70,7 +70,9 @@ def passthrough(trigger: str | None) -> str | None:
 
 def platform_of(client: Any) -> str | None:
     """The provider's word for a client's channel: `platform`, since v2 `type`."""
-    return fields.text(client, "platform") or fields.text(client, "type")
+    if not isinstance(client, dict):
+        return None
+    return fields.as_text(client.get("platform")) or fields.as_text(client.get("type"))
 
 
 def identity(
@@ -84,25 +86,19 @@ def identity(
     platform = platform_of(client)
     if platform is None:
         return None
-    name = channel(platform) or platform
-    address = _address(client, platform, name, email)
-    client_id = fields.ident(client, "id") or fields.ident(client, "_id")
+    word = platform.lower()
+    name = CHANNELS.get(word, word)
+    address = _address(client, word, name, email)
+    client_id = fields.as_ident(client.get("id")) or fields.as_ident(client.get("_id"))
     if address is None and client_id is None:
         return None
-    return ChannelIdentity(
-        channel=name,
-        identity=address,
-        platform=platform,
-        client_id=client_id,
-        status=status or _status(client),
-    )
+    return ChannelIdentity(name, address, platform, client_id, None, status or _status(client))
 
 
-def _address(client: Any, platform: str, name: str, email: str | None) -> str | None:
-    word = platform.lower()
+def _address(client: dict[str, Any], word: str, name: str, email: str | None) -> str | None:
     if word in SDKS:
         return None
-    found = fields.ident(client, "externalId")
+    found = fields.as_ident(client.get("externalId"))
     for path in ADDRESSES.get(word, ()):
         found = found or fields.ident(client, path)
     if word in BY_EMAIL:
@@ -110,7 +106,7 @@ def _address(client: Any, platform: str, name: str, email: str | None) -> str | 
     return (normalise(name, found) or None) if found else None
 
 
-def _status(client: Any) -> str:
+def _status(client: dict[str, Any]) -> str:
     """`blocked: true`, then `status`, then v1's `active`; active where none is said."""
     if client.get("blocked") is True:
         return "blocked"
@@ -124,11 +120,11 @@ def of_user(person: Any) -> list[ChannelIdentity | None]:
     """What a v1.x appUser proves: `clients` (before 2016-07 only `devices`), `pendingClients`."""
     if not isinstance(person, dict):
         return []
-    listed = fields.items(person, "clients" if "clients" in person else "devices")
-    pending = fields.items(person, "pendingClients")
+    listed = fields.as_items(person.get("clients" if "clients" in person else "devices"))
+    pending = fields.as_items(person.get("pendingClients"))
     if not listed and not pending:
         return []
-    email = fields.text(person, "email")
+    email = fields.as_text(person.get("email"))
     found = [identity(client, email) for client in listed]
     return found + [identity(client, email, "pending") for client in pending]
 

@@ -31,9 +31,10 @@ FIELD_KEYS = frozenset({"_id", "name", "label", "type", "text", "email", "select
 
 def words(message: Any) -> str | None:
     """The text of a message: what was written, a caption, or a filled-in form as one text."""
-    found = fields.text(message, "text")
-    if found is None and fields.get(message, "type") == "formResponse":
-        return fields.text(message, "textFallback")
+    message = fields.as_obj(message)
+    found = fields.as_text(message.get("text"))
+    if found is None and message.get("type") == "formResponse":
+        return fields.as_text(message.get("textFallback"))
     return found
 
 
@@ -42,7 +43,7 @@ def content(message: dict[str, Any]) -> Content | None:
 
     Messages of 2015-16 have no type: it is read off the keys.
     """
-    kind = fields.text(message, "type")
+    kind = fields.as_text(message.get("type"))
     if kind is None:
         return _media(message, "media") or _text(message, "text")
     reader = READERS.get(kind)
@@ -50,11 +51,11 @@ def content(message: dict[str, Any]) -> Content | None:
 
 
 def _text(message: dict[str, Any], kind: str) -> Text | None:
-    said = fields.text(message, "text")
+    said = fields.as_text(message.get("text"))
     found = buttons(message)
     if said is None and not found:
         return None
-    return Text(said or "", found, fields.text(message, "payload"))
+    return Text(said or "", found, fields.as_text(message.get("payload")))
 
 
 def _media(message: dict[str, Any], kind: Any) -> Media | None:

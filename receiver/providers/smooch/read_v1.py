@@ -23,7 +23,6 @@ from receiver.providers.smooch.v1_body import (
     Hook,
     Make,
     Reader,
-    channel_of,
     each,
     identities_of,
     own_id,
@@ -38,7 +37,7 @@ TYPING: dict[str | None, Make] = {
 
 def parse(body: dict[str, Any], raw: bytes) -> list[Event]:
     """The events in one v1 or v1.1 body; a trigger that is not modelled is one Unknown."""
-    trigger = fields.text(body, "trigger")
+    trigger = fields.as_text(body.get("trigger"))
     hook = Hook(body, raw, shared(body, trigger))
     if trigger not in READERS:
         return [hook.unknown()]
@@ -66,15 +65,15 @@ def _message(
     hook: Hook, message: dict[str, Any], raw: dict[str, Any], position: int | None
 ) -> dict[str, Any]:
     message_id = own_id(message)
-    source = fields.text(message, "source.type")
-    when = fields.moment(message, "received")
-    return hook.shared | {
+    platform = fields.text(message.get("source"), "type")
+    return {
+        **hook.shared,
         **hook.key(message_id, position=position),
-        "channel": channel_of(hook.body, source),
+        "channel": clients.channel(platform) or hook.shared["channel"],
         "message_id": message_id,
         "text": contents.words(message),
-        "payload": fields.text(message, "payload"),
-        "occurred_at": when or hook.shared["occurred_at"],
+        "payload": fields.as_text(message.get("payload")),
+        "occurred_at": fields.as_moment(message.get("received")) or hook.shared["occurred_at"],
         "raw": raw,
         "content": contents.content(message),
     }
@@ -82,11 +81,11 @@ def _message(
 
 def _author(hook: Hook, message: dict[str, Any]) -> dict[str, Any]:
     """Who wrote, where the body names no appUser: a person's `authorId` is the appUser's id."""
-    author = fields.ident(message, "authorId")
+    author = fields.as_ident(message.get("authorId"))
     if author is None or message.get("role") not in (None, "appUser"):
         return {}
-    user = User(author, fields.ident(hook.body, "appUser.userId"))
     person, client = hook.body.get("appUser"), hook.body.get("client")
+    user = User(author, fields.ident(person, "userId"))
     return {"user": user, "identities": identities_of(person, client)}
 
 
@@ -159,9 +158,9 @@ def _payment(
     hook: Hook, cls: Make, payment: dict[str, Any], raw: dict[str, Any], position: int | None
 ) -> Event:
     key = hook.key(fields.ident(payment, "charge.id"), position=position)
-    channel = channel_of(hook.body, fields.text(payment, "source.type"))
+    channel = clients.channel(fields.text(payment, "source.type"))
     return cls(
-        **hook.shared | key | {"channel": channel},
+        **hook.shared | key | {"channel": channel or hook.shared["channel"]},
         message_id=own_id(payment.get("message")),
         raw=raw,
     )

@@ -58,10 +58,10 @@ def parse(envelope: dict[str, Any], raw: bytes) -> list[Event]:
 def _event(element: Any, raw: bytes, position: int | None) -> Event:
     if not isinstance(element, dict):
         return events.Unknown(**keys.stand_in(None, raw, position), raw={"events": [element]})
-    trigger = fields.text(element, "type")
-    payload = fields.obj(element, "payload")
+    trigger = fields.as_text(element.get("type"))
+    payload = fields.as_obj(element.get("payload"))
     found = _shared(element, trigger, payload)
-    found |= _key(element, trigger, payload) or keys.stand_in(trigger, raw, position)
+    found |= _key(element, found, payload) or keys.stand_in(trigger, raw, position)
     if trigger in READERS:
         read, cls = READERS[trigger]
         return read(payload, found, cls)
@@ -70,41 +70,45 @@ def _event(element: Any, raw: bytes, position: int | None) -> Event:
     return events.Unknown(**found)
 
 
-def _key(element: Values, trigger: str | None, payload: Values) -> Values | None:
+def _key(element: Values, found: Values, payload: Values) -> Values | None:
     """The event's own id, with the type: the published examples use one id for several types.
 
     Without one a message's id does, with what tells two receipts for it apart; else None.
     """
-    event_id = fields.ident(element, "id")
+    trigger, message_id = found["trigger"], found["message_id"]
+    event_id = fields.as_ident(element.get("id"))
     if event_id:
         return {"id": keys.key(trigger, event_id)}
-    message_id = fields.ident(payload, "message.id")
     if message_id is None:
         return None
-    destination = fields.text(payload, "destination.type")
+    destination = fields.text(payload.get("destination"), "type")
     receipt = [destination or "", keys.final(payload.get("isFinalEvent"))] if destination else []
     return {"id": keys.key(trigger, message_id, *receipt)}
 
 
 def _shared(element: Values, trigger: str | None, payload: Values) -> Values:
     """What every event has: from the message or the activity if there is one, else the payload."""
-    about = payload.get("message") or payload.get("activity")
+    message = payload.get("message")
+    about = message or payload.get("activity")
     if not isinstance(about, dict):
         about = payload
     source = about.get("source") or payload.get("source")
+    if not isinstance(source, dict):
+        source = {}
     person = _person(payload, about)
-    user_id = fields.ident(person, "id")
-    user = User(user_id, fields.ident(person, "externalId")) if user_id else None
-    source_client = source.get("client") if user and isinstance(source, dict) else None
-    proven = clients.identity(source_client, _email(person)) if source_client else None
+    user_id = fields.as_ident(person.get("id"))
+    user = User(user_id, fields.as_ident(person.get("externalId"))) if user_id else None
+    client = source.get("client") if user else None
+    proven = clients.identity(client, _email(person)) if client else None
+    platform = fields.as_text(source.get("type"))
     return {
         "trigger": trigger,
         "user": user,
         "identities": (proven,) if proven else (),
-        "channel": clients.channel(fields.text(source, "type")) or clients.passthrough(trigger),
-        "conversation_id": fields.ident(payload, "conversation.id"),
-        "message_id": fields.ident(payload, "message.id"),
-        "occurred_at": fields.moment(element, "createdAt"),
+        "channel": clients.channel(platform) or clients.passthrough(trigger),
+        "conversation_id": fields.ident(payload.get("conversation"), "id"),
+        "message_id": fields.ident(message, "id"),
+        "occurred_at": fields.as_moment(element.get("createdAt")),
         "raw": element,
     }
 
@@ -117,27 +121,27 @@ def _person(payload: Values, about: Values) -> Values:
     author = about.get("author")
     if not isinstance(author, dict) or author.get("type") == "business":
         return {}
-    user = fields.obj(author, "user")
-    author_id = fields.ident(author, "userId")
+    user = fields.as_obj(author.get("user"))
+    author_id = fields.as_ident(author.get("userId"))
     return {**user, "id": author_id} if author_id else user
 
 
 def _email(person: Values) -> str | None:
-    return fields.text(person, "profile.email")
+    return fields.text(person.get("profile"), "email")
 
 
 def _message(payload: Values, found: Values, cls: Make) -> Event:
     """Whose message it is, the author's type says; `cls` where it says neither."""
-    message = fields.obj(payload, "message")
-    make = MESSAGES.get(fields.text(message, "author.type"))
-    found["occurred_at"] = fields.moment(message, "received") or found["occurred_at"]
-    content = fields.obj(message, "content")
+    message = fields.as_obj(payload.get("message"))
+    make = MESSAGES.get(fields.text(message.get("author"), "type"))
+    found["occurred_at"] = fields.as_moment(message.get("received")) or found["occurred_at"]
     if make is None:
         return cls(**found)
+    content = fields.as_obj(message.get("content"))
     return make(
         **found,
         text=contents.words(content),
-        payload=fields.text(content, "payload"),
+        payload=fields.as_text(content.get("payload")),
         content=contents.content(content),
     )
 

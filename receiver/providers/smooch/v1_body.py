@@ -1,8 +1,7 @@
 """One v1.x body: what all its events have in common, and how its arrays are walked."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from handlers import events
 from handlers.event import Event
@@ -13,8 +12,7 @@ from receiver.providers.smooch import clients, keys
 Make = Callable[..., Event]  # the class of an event
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(NamedTuple):
     """One body. `shared`: what all its events have in common, by the names of Event's fields."""
 
     body: dict[str, Any]
@@ -29,14 +27,12 @@ class Hook:
             return keys.stand_in(trigger, self.raw, position)
         return {"id": keys.key(trigger, *given)}
 
-    def elements(self, name: str) -> Iterator[tuple[Any, dict[str, Any], int | None]]:
+    def elements(self, name: str) -> list[tuple[Any, dict[str, Any], int | None]]:
         """Each element of an array, the body cut down to it, and its position among several."""
-        found = fields.items(self.body, name)
+        found = fields.as_items(self.body.get(name))
         if len(found) == 1:
-            yield found[0], self.body, None
-            return
-        for position, element in enumerate(found):
-            yield element, {**self.body, name: [element]}, position
+            return [(found[0], self.body, None)]
+        return [(one, {**self.body, name: [one]}, at) for at, one in enumerate(found)]
 
     def unknown(self, raw: dict[str, Any] | None = None, position: int | None = None) -> Event:
         """The whole body, or an element of it, as an event that is not modelled."""
@@ -67,7 +63,7 @@ def each(name: str, build: Build) -> Reader:
 
 def shared(body: dict[str, Any], trigger: str | None) -> dict[str, Any]:
     """What holds for every event of the body. A notification names its person in matchResult."""
-    matched = fields.obj(body, "matchResult") if "matchResult" in body else {}
+    matched = fields.as_obj(body.get("matchResult"))
     person = body.get("appUser") or matched.get("appUser")
     user = user_of(person)
     conversation = body.get("conversation") or matched.get("conversation")
@@ -77,34 +73,36 @@ def shared(body: dict[str, Any], trigger: str | None) -> dict[str, Any]:
         "identities": identities_of(person, body.get("client")) if user else (),
         "channel": channel_of(body) or clients.passthrough(trigger),
         "conversation_id": own_id(conversation),
-        "occurred_at": fields.moment(body, "timestamp"),
+        "occurred_at": fields.as_moment(body.get("timestamp")),
     }
 
 
 def own_id(thing: Any) -> str | None:
     """The id of a user, message or conversation: `_id`, or `id` as in v2 where that is missing."""
-    return fields.ident(thing, "_id") or fields.ident(thing, "id")
+    if not isinstance(thing, dict):
+        return None
+    return fields.as_ident(thing.get("_id")) or fields.as_ident(thing.get("id"))
 
 
 def user_of(person: Any) -> User | None:
     """The appUser's id, and the business's own for it."""
     user_id = own_id(person)
-    return User(user_id, fields.ident(person, "userId")) if user_id else None
+    return User(user_id, fields.as_ident(person.get("userId"))) if user_id else None
 
 
 def identities_of(person: Any, client: Any) -> tuple[ChannelIdentity, ...]:
     """Those of the appUser, then the `client` of a webhook with includeClient."""
+    person = fields.as_obj(person)
     found = clients.of_user(person)
     if client:
-        found.append(clients.identity(client, fields.text(person, "email")))
+        found.append(clients.identity(client, fields.as_text(person.get("email"))))
     return clients.unique(found) if found else ()
 
 
-def channel_of(body: dict[str, Any], source: str | None = None) -> str | None:
+def channel_of(body: dict[str, Any]) -> str | None:
     """`source.type`, until 2016-12 a `channel`, else the platform of the top-level client."""
     return clients.channel(
-        source
-        or fields.text(body, "source.type")
-        or fields.text(body, "channel")
-        or fields.text(body, "client.platform")
+        fields.text(body.get("source"), "type")
+        or fields.as_text(body.get("channel"))
+        or fields.text(body.get("client"), "platform")
     )
