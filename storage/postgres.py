@@ -41,7 +41,7 @@ class Rows(psycopg.Cursor[Any]):
 class Postgres:
     """Any number of processes: rows are locked in the order of their keys, so none deadlocks.
 
-    Arrays go as they are (%b): spelt out, a list of keys costs five times as much.
+    Arrays of bytes go as they are (%b): spelt out, a list of keys costs five times as much.
     """
 
     name = "postgresql"
@@ -71,14 +71,14 @@ class Postgres:
         return self._run(sql, (wanted,)) if wanted else None
 
     def insert(self, table: str, columns: str, rows: Sequence[Any], **computed: str) -> None:
-        self._insert(_insert(table, columns, **computed), rows)
+        self._bulk(_insert(table, columns, **computed), table, columns, rows)
 
-    def _insert(self, sql: str, rows: Sequence[Any]) -> Rows | None:
-        return self._run(sql, _turned(rows)) if rows else None
+    def _bulk(self, sql: str, table: str, columns: str, rows: Sequence[Any]) -> Rows | None:
+        return self._run(sql, _arrays(table, columns, rows)) if rows else None
 
     def update(self, table: str, key: str, changing: str, rows: Sequence[Any]) -> None:
-        if rows:
-            self._run(_update(table, key, changing), _turned(sorted(rows)))
+        columns = f"{key}, {changing}"
+        self._bulk(_update(table, key, changing), table, columns, sorted(rows))
 
     def insert_new(
         self, table: str, columns: str, rows: Sequence[Any], unique: str
@@ -86,15 +86,15 @@ class Postgres:
         at = names(columns).index(unique)
         last = {row[at]: row for row in reversed(rows)}
         tail = f"ON CONFLICT ({unique}) DO NOTHING RETURNING {unique}"
-        found = self._insert(_insert(table, columns, tail), [last[key] for key in sorted(last)])
+        chosen = [last[key] for key in sorted(last)]
+        found = self._bulk(_insert(table, columns, tail), table, columns, chosen)
         return lambda: set() if found is None else {row[0] for row in found.fetchall()}
 
     def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None:
         at = [names(columns).index(name) for name in names(key)]
         last = {tuple(row[i] for i in at): row for row in rows}
-        self._insert(
-            _insert(table, columns, overwrite(columns, key)), [last[k] for k in sorted(last)]
-        )
+        sql = _insert(table, columns, overwrite(columns, key))
+        self._bulk(sql, table, columns, [last[k] for k in sorted(last)])
 
     def ids(self, table: str, count: int) -> Sequence[int]:
         sql = f"SELECT nextval('{SEQUENCE}') FROM generate_series(1, %s)"
@@ -139,9 +139,34 @@ def pipeline(connection: Connection) -> Iterator[None]:
         driver.commit()
 
 
-def _turned(rows: Sequence[Any]) -> tuple[list[Any], ...]:
-    """Columns of these rows."""
-    return tuple(list(column) for column in zip(*rows, strict=True))
+def _arrays(table: str, columns: str, rows: Sequence[Any]) -> list[Any]:
+    """One array for each column of these rows. Bytes go as they are; other values are cheaper to
+    spell out here than to send as they are."""
+    turned = zip(names(columns), zip(*rows, strict=True), strict=True)
+    return [_SPELL.get(_array(table, name), list)(column) for name, column in turned]
+
+
+def _spelt(values: Sequence[Any]) -> str:
+    """An array of numbers or truth values, as PostgreSQL reads it."""
+    return "{" + ",".join(["NULL" if v is None else str(v) for v in values]) + "}"
+
+
+def _quoted(values: Sequence[str | None]) -> str:
+    """An array of texts, as PostgreSQL reads it.
+
+    https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+    """
+    safe = (None if v is None else v.replace("\\", "\\\\").replace('"', '\\"') for v in values)
+    return "{" + ",".join(["NULL" if v is None else f'"{v}"' for v in safe]) + "}"
+
+
+_SPELL: dict[str, Callable[[Sequence[Any]], Any]] = {
+    "bigint[]": _spelt,
+    "integer[]": _spelt,
+    "smallint[]": _spelt,
+    "boolean[]": _spelt,
+    "text[]": _quoted,
+}
 
 
 @lru_cache(maxsize=256)
@@ -164,7 +189,9 @@ def _update(table: str, key: str, changing: str) -> str:
 @lru_cache(maxsize=256)
 def _columns(table: str, columns: str) -> str:
     """A table made of one array for each column."""
-    return f"unnest({', '.join(f'%b::{_array(table, name)}' for name in names(columns))})"
+    kinds = [_array(table, name) for name in names(columns)]
+    marks = [f"{'%s' if kind in _SPELL else '%b'}::{kind}" for kind in kinds]
+    return f"unnest({', '.join(marks)})"
 
 
 @lru_cache(maxsize=256)
