@@ -34,6 +34,7 @@ class GroupCommit:
     """The one way in. `start` before, `stop` after; safe for one event loop.
 
     limit: deliveries that may wait.
+    writers: transactions at a time; more than one only where the database has many writers.
     committed: called in the loop after each batch that brought something new.
     deadline: seconds after which nobody is kept waiting any longer.
     """
@@ -43,6 +44,7 @@ class GroupCommit:
         ledger: Ledger,
         *,
         limit: int = 1000,
+        writers: int = 1,
         committed: Callable[[], None] = lambda: None,
         deadline: float = DEADLINE,
     ) -> None:
@@ -52,19 +54,23 @@ class GroupCommit:
         self._deadline = deadline
         self._waiting: list[_Waiter] = []
         self._seen = 0  # of them, a turn of the loop ago
-        self._is_busy = False  # a batch is being written, or about to be
+        self._is_coming = False  # a batch will soon be handed over
+        self._free = writers
         self._batches: SimpleQueue[list[_Waiter]] = SimpleQueue()  # an empty one is the end
         self._unanswered: deque[_Waiter] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        # One is enough: its batches grow with the time that a commit takes.
-        self._thread = threading.Thread(target=self._write, name="commit", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._write, name=f"commit-{number}", daemon=True)
+            for number in range(writers)
+        ]
 
     def start(self) -> None:
         """Begin to write, for the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         self._ledger.start(lambda: self._in_loop(self._committed))
 
     async def stop(self) -> None:
@@ -73,8 +79,10 @@ class GroupCommit:
         for start in range(0, len(self._waiting), BATCH):
             self._batches.put(self._waiting[start : start + BATCH])
         self._waiting = []
-        self._batches.put([])
-        await asyncio.to_thread(self._thread.join)
+        for _ in self._threads:
+            self._batches.put([])
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
         await asyncio.to_thread(self._ledger.stop)
         if self._watch is not None:
             self._watch.cancel()
@@ -98,12 +106,17 @@ class GroupCommit:
             raise Full
         waiter = _Waiter(delivery, tell, self._loop.time() + self._deadline)
         self._waiting.append(waiter)
-        if not self._is_busy:
-            self._is_busy = True
-            self._loop.call_soon(self._hand_over)
+        self._begin()
         self._unanswered.append(waiter)
         if self._watch is None:
             self._watch = self._loop.call_later(LOOK, self._look)
+
+    def _begin(self) -> None:
+        """See to it that what waits is handed over, if there is somebody to take it."""
+        assert self._loop is not None
+        if self._free and self._waiting and not self._is_coming:
+            self._is_coming = True
+            self._loop.call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
         """Have what waits written, once a turn of the loop has brought nothing more.
@@ -117,10 +130,11 @@ class GroupCommit:
             self._loop.call_soon(self._hand_over)
             return
         batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-        self._seen = 0
-        self._is_busy = bool(batch)
-        if batch:
+        self._seen, self._is_coming = 0, False
+        if batch:  # else it was written at the stop
+            self._free -= 1
             self._batches.put(batch)
+        self._begin()
 
     def _look(self) -> None:
         """One timer for all, since one for each would cost as much as storing it."""
@@ -144,8 +158,8 @@ class GroupCommit:
             return
 
     def _tell_all(self, batch: list[_Waiter], results: list[Result]) -> None:
-        assert self._loop is not None
-        self._loop.call_soon(self._hand_over)
+        self._free += 1
+        self._begin()
         for waiter, result in zip(batch, results, strict=True):
             _tell(waiter, result)
         while self._unanswered and self._unanswered[0].told:  # or their bodies would fill the cache

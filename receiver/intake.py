@@ -44,6 +44,7 @@ async def intake(
         commit = GroupCommit(
             Ledger(database, clock, spool, lambda delivery: read(accounts, delivery)),
             limit=settings.queue_limit,
+            writers=dialects.writers(url),
             committed=committed,
         )
         notebook = Notebook(database, accounts, clock, _bounds(settings))

@@ -32,8 +32,8 @@ class Transaction(Protocol):
                 the answer: the values of that column that were new. The table has an `id`, and
                 those given are new ones.
     upsert:     insert, or overwrite all columns but the key.
-    ids:        `count` new ids, ascending; later callers get larger ones. spare_ids: the same, but
-                others may have been given larger ones before.
+    ids:        `count` new ids, ascending; later callers get larger ones. ask_ids: the same for
+                several (table, count); returns a function that waits for the answer.
     lock_lanes: until the transaction ends nobody else works on these lanes.
     run:        one statement with `?` for its values; `numbers(?)` is a table with one column,
                 `value`, made of a list of integers, and `SKIP LOCKED` stands for itself.
@@ -55,7 +55,7 @@ class Transaction(Protocol):
     ) -> Callable[[], set[Any]]: ...
     def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None: ...
     def ids(self, table: str, count: int) -> Sequence[int]: ...
-    def spare_ids(self, table: str, count: int) -> Sequence[int]: ...
+    def ask_ids(self, *wanted: tuple[str, int]) -> Callable[[], list[Sequence[int]]]: ...
     def lock_lanes(self, lanes: Iterable[int]) -> None: ...
 
 
@@ -88,6 +88,12 @@ def may_come_back(error: Exception) -> bool:
     """Whether the database could not be reached, but may be later: PostgreSQL's server is away."""
     reason = getattr(error, "orig", error)
     return not isinstance(reason, sqlite3.Error) and not _FINAL.search(str(reason))
+
+
+def writers(url: str) -> int:
+    """How many transactions of one receiver are best under way at a time: while PostgreSQL works on
+    one, the next is prepared."""
+    return 2 if make_url(url).get_backend_name() == "postgresql" else 1
 
 
 def has_bell(url: str) -> bool:

@@ -14,7 +14,8 @@ from handlers.events import Unknown, UserMerged
 from storage import consent, facts, keys, lanes
 from storage.consent import USUAL, Words
 from storage.dialects import Transaction
-from storage.people import People, Subject, subject
+from storage.people import People
+from storage.subjects import Subject, subject
 from storage.tables import Queue, micros
 
 UNPARSED = "unparsed"
@@ -63,11 +64,15 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """Deliveries, their events, and what is known of the people whom these are about."""
+    """Deliveries, their events, and what is known of the people whom these are about.
+
+    ids: of the events and of the deliveries, if these are stored.
+    """
 
     deliveries: Sequence[Delivery]
     rows: list[_Row]
     people: People
+    ids: tuple[Sequence[int], Sequence[int]]
 
 
 def save(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> list[int]:
@@ -81,7 +86,10 @@ def save(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> list
 def meet(tx: Transaction, deliveries: Sequence[Delivery]) -> Met:
     """The first half of `save`: from here nobody else works for the people concerned."""
     rows = list(_rows(deliveries))
-    return Met(deliveries, rows, _lock_people(tx, [row.about for row in rows]))
+    ids = tx.ask_ids(("event", len(rows)), ("webhook", len(deliveries)))
+    people = _lock_people(tx, [row.about for row in rows])
+    events, webhooks = ids()
+    return Met(deliveries, rows, people, (events, webhooks))
 
 
 def store(tx: Transaction, met: Met, chosen: Sequence[int], now: datetime) -> list[int]:
@@ -91,7 +99,7 @@ def store(tx: Transaction, met: Met, chosen: Sequence[int], now: datetime) -> li
         wanted = set(chosen)
         rows = [row for row in rows if row.delivery in wanted]
     _name(tx, rows, now)
-    ids, hooks = tx.spare_ids("event", len(rows)), tx.spare_ids("webhook", len(deliveries))
+    ids, hooks = met.ids
     fresh = _insert_events(tx, rows, ids, hooks, people, micros(now))
     counts = [0] * len(deliveries)
     for row in fresh.values():
@@ -191,7 +199,7 @@ def _insert_events(
 ) -> dict[int, _Row]:
     """Insert those that are new; they by id, in the order in which they came."""
     values = []
-    for event_id, row in zip(ids, rows, strict=True):
+    for event_id, row in zip(ids, rows, strict=False):
         event, about = row.event, row.about
         values.append(
             (

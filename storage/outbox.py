@@ -18,6 +18,7 @@ from storage import consent, keys, lanes, people, sightings
 from storage.consent import Letter
 from storage.dialects import Transaction
 from storage.lanes import Claim, NewJob
+from storage.subjects import subject
 from storage.tables import EPOCH, Queue, micros
 
 _ACTION = (
@@ -261,7 +262,7 @@ def learn(
     """Keep what a provider's answer proves of a user, unless webhooks have told more already."""
     seen = Unknown(id="", user=user, identities=tuple(identities), occurred_at=EPOCH)
     known = people.People(tx)
-    about = people.subject(account, seen)
+    about = subject(account, seen)
     known.read([about])
     known.see(about, None, micros(now))
     known.flush()

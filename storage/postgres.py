@@ -1,10 +1,10 @@
 """What a transaction does on PostgreSQL; see `dialects.Transaction`."""
 
-import math
-import time
+import select
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -17,10 +17,9 @@ from storage.columns import Asked, names, overwrite
 from storage.memory import Memory
 
 SEQUENCE = "hookline_id"
-SPARE = 1024  # ids that a connection fetches ahead
-IDLE = 1.0  # seconds without use after which a connection is tried before it is used
 
 _TABLES = SQLModel.metadata.tables
+_NUMBERS = f"SELECT nextval('{SEQUENCE}') FROM generate_series(1, %s)"
 
 
 @lru_cache(maxsize=256)
@@ -49,7 +48,6 @@ class Postgres:
 
     def __init__(self, db: Connection) -> None:
         self._driver: Any = db.connection.driver_connection
-        self._spare: list[int] = db.info.setdefault("ids", [])
         self.memory = Memory()
 
     def run(self, sql: str, *values: Any) -> Any:
@@ -97,14 +95,16 @@ class Postgres:
         self._bulk(sql, table, columns, [last[k] for k in sorted(last)])
 
     def ids(self, table: str, count: int) -> Sequence[int]:
-        sql = f"SELECT nextval('{SEQUENCE}') FROM generate_series(1, %s)"
-        return sorted(row[0] for row in self._run(sql, (count,)).fetchall())
+        return self.ask_ids((table, count))()[0]
 
-    def spare_ids(self, table: str, count: int) -> Sequence[int]:
-        if len(self._spare) < count:
-            self._spare += self.ids(table, count + SPARE)
-        taken, self._spare[:] = self._spare[:count], self._spare[count:]
-        return taken
+    def ask_ids(self, *wanted: tuple[str, int]) -> Callable[[], list[Sequence[int]]]:
+        made = self._run(_NUMBERS, (sum(count for _, count in wanted),))
+
+        def told() -> list[Sequence[int]]:
+            ids = iter(sorted(row[0] for row in made.fetchall()))  # one sequence for all tables
+            return [list(islice(ids, count)) for _, count in wanted]
+
+        return told
 
     def lock_lanes(self, lanes: Iterable[int]) -> None:
         wanted = sorted(set(lanes))
@@ -235,13 +235,9 @@ def engine(url: URL, pool_size: int) -> Engine:
         connection.execute("SET enable_seqscan = off; SET jit = off")
         connection.commit()
 
-    @event.listens_for(made, "checkin")
-    def put_back(_: Any, record: Any) -> None:
-        record.info["used"] = time.monotonic()
-
     @event.listens_for(made, "checkout")
-    def taken(connection: psycopg.Connection[Any], record: Any, _: Any) -> None:
-        if time.monotonic() - record.info.get("used", math.inf) > IDLE:
+    def taken(connection: psycopg.Connection[Any], *_: Any) -> None:
+        if _has_news(connection):
             try:
                 connection.execute("SELECT 1")
                 connection.rollback()
@@ -249,3 +245,13 @@ def engine(url: URL, pool_size: int) -> Engine:
                 raise DisconnectionError from error  # the pool makes another one
 
     return made
+
+
+def _has_news(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server sent something unasked: mostly that this connection has ended.
+
+    To ask it each time (SQLAlchemy's pre_ping) takes as long as a tenth of a transaction.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -130,8 +130,9 @@ class Sqlite:
         [(last,)] = self._fetch(sql)
         return range(last + 1, last + 1 + count)
 
-    def spare_ids(self, table: str, count: int) -> Sequence[int]:
-        return self.ids(table, count)
+    def ask_ids(self, *wanted: tuple[str, int]) -> Callable[[], list[Sequence[int]]]:
+        ids = [self.ids(*one) for one in wanted]
+        return lambda: ids
 
     def lock_lanes(self, lanes: Iterable[int]) -> None:
         """Nothing to do: the transaction is the only writer."""

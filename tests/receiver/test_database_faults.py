@@ -8,15 +8,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import Engine, event, make_url
+from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from receiver.commit import DEADLINE
+from storage.sqlite import prepare
 from tests.conftest import missing
 from tests.parts import postgres
 from tests.parts.cable import Cable, cable
@@ -272,17 +272,17 @@ def _fill(filler: Path) -> None:
 
 
 @pytest.fixture
-def sqlite_connections() -> Iterator[list[sqlite3.Connection]]:
+def sqlite_connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
     """All connections to SQLite that are made."""
     made: list[sqlite3.Connection] = []
 
-    def note(connection: Any, _: Any) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            made.append(connection)
+    def note(connection: sqlite3.Connection) -> None:
+        prepare(connection)
+        made.append(connection)
 
-    event.listen(Engine, "connect", note)
-    yield made
-    event.remove(Engine, "connect", note)
+    for module in ("sqlite", "writer"):
+        monkeypatch.setattr(f"storage.{module}.prepare", note)
+    return made
 
 
 def test_a_database_that_has_all_its_pages_is_a_503_and_an_alarm(
