@@ -12,8 +12,10 @@ from sqlalchemy import make_url
 
 from receiver.commit import BATCH, GroupCommit
 from receiver.ledger import Ledger, Result, Stored
+from storage import keys
 from storage.database import Database
 from storage.inbox import Delivery
+from storage.tables import Queue
 from tests.conftest import NOW
 from tests.parts.process import (
     ACCOUNT,
@@ -24,7 +26,7 @@ from tests.parts.process import (
     serve,
     stored,
 )
-from tests.receiver.reception import NEW, SMOOCH, known, said
+from tests.receiver.reception import NEW, SMOOCH, known, receiving, said
 
 CROWD = 500
 HANDLERS = 'handlers = ["handlers.echo"]\n'
@@ -110,6 +112,38 @@ def test_workers_that_have_all_their_connections_do_not_keep_webhooks_out(
         assert asyncio.run(crowd([server.port], *bodies)) == [200] * 60
         blocking.rollback()
         until_done(server, postgres_url)
+
+
+def test_a_person_who_has_to_wait_keeps_only_those_of_the_same_transaction(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """PostgreSQL has many writers: a second transaction goes on beside one that is held up."""
+    lane = keys.lane(Queue.DISPATCH, keys.user("support", "held"))
+
+    async def main() -> None:
+        async with receiving(postgres_url) as here:
+            with psycopg.connect(plain(postgres_url)) as blocking:
+                blocking.execute("SELECT pg_advisory_xact_lock(%s)", (lane,))
+                held = asyncio.create_task(here.send(SMOOCH, said(1, "held"), NEW))
+                while not await asyncio.to_thread(waiting, postgres_url):
+                    assert not held.done()
+                assert await here.send(SMOOCH, said(1, "free"), NEW) == 200
+                assert not held.done()
+            assert await held == 200
+
+    asyncio.run(main())
+    assert {row.message_id for row in stored(postgres_url)} == {"held-1", "free-1"}
+
+
+def waiting(url: str) -> bool:
+    """Whether somebody waits for a lock."""
+    with psycopg.connect(plain(url)) as look:
+        sql = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        [(count,)] = look.execute(sql).fetchall()
+        return bool(count)
 
 
 def test_what_does_not_fit_into_the_queue_is_deferred_at_once_and_the_rest_stored(

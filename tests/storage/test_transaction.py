@@ -6,6 +6,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from storage.database import Database
 
 STATE = "user_key, name, body, updated_at"
+NONCE = "key, body, expires_at"
 ANN, BOB = b"a" * 16, b"b" * 16
 
 
@@ -26,6 +27,64 @@ def test_many_rows_are_updated_each_with_its_own_values(database: Database) -> N
         tx.update("state", "name", "body, updated_at", [("two", "[2]", 20), ("one", "[1]", 10)])
         tx.update("state", "name", "body", [])
     assert kept(database) == [("one", "[1]", 10), ("three", "{}", 3), ("two", "[2]", 20)]
+
+
+def test_texts_come_back_as_they_were_written(database: Database) -> None:
+    texts = [
+        '"',
+        "\\",
+        '\\"',
+        "{}",
+        "{,}",
+        "NULL",
+        "null",
+        "",
+        " ",
+        "a,b",
+        "\n\t",
+        "é😀",
+        "%s %b ?",
+    ]
+    rows = [(bytes([number]) * 16, text, text, 1) for number, text in enumerate(texts)]
+    remember(database, *rows)
+    with database.read() as tx:
+        found = tx.known("state", "user_key, name, body, updated_at", "name", texts)
+    assert sorted(map(tuple, found)) == rows
+
+
+def test_what_is_not_there_stays_so(database: Database) -> None:
+    columns = "key, account, id, external_id, named_at, merged_into, created_at"
+    row = (ANN, "support", "ann", None, -1, None, 1)
+    with database.write() as tx:
+        tx.insert("app_user", columns, [row])
+        tx.upsert("app_user", columns, [(*row[:3], "NULL", 2, BOB, 1)], "key")
+        tx.update("app_user", "key", "merged_into", [(ANN, None)])
+    with database.read() as tx:
+        found = tx.known("app_user", columns, "key", [ANN])
+    assert [tuple(one) for one in found] == [(ANN, "support", "ann", "NULL", 2, None, 1)]
+
+
+def test_of_new_rows_it_is_told_which_were_new(database: Database) -> None:
+    def add(*nonces: bytes) -> set[bytes]:
+        with database.write() as tx:
+            return tx.insert_new("nonce", NONCE, [(key, b"", 1) for key in nonces], "key")()
+
+    assert add(ANN) == {ANN}
+    assert add(ANN, BOB, BOB) == {BOB}
+    assert add(ANN, BOB) == set()
+    assert add() == set()
+
+
+def test_ids_go_up_from_transaction_to_transaction(database: Database) -> None:
+    seen: list[int] = []
+    for count in (1, 3):
+        with database.write() as tx:
+            events, webhooks = tx.ask_ids(("nonce", count), ("webhook", 2))()
+            rows = [(number, bytes([number]) * 16, b"", 1) for number in events]
+            tx.insert("nonce", f"id, {NONCE}", rows)
+        assert (len(events), len(webhooks)) == (count, 2)
+        seen += events
+    assert seen == sorted(set(seen))
 
 
 def test_several_questions_at_once_have_their_answers_in_order(database: Database) -> None:
