@@ -36,6 +36,14 @@ def users(database: Database) -> list[str]:
     return [row[0] for row in rows(database, "SELECT id FROM app_user ORDER BY id")]
 
 
+def moves(database: Database) -> list[tuple[str, str]]:
+    sql = (
+        "SELECT f.id, t.id FROM identity_move m JOIN app_user f ON f.key = m.from_user"
+        " JOIN app_user t ON t.key = m.to_user ORDER BY m.id"
+    )
+    return [(before, after) for before, after in rows(database, sql)]
+
+
 def test_a_user_whose_first_transaction_failed_is_still_new(
     database: Database, now: datetime
 ) -> None:
@@ -77,23 +85,17 @@ def test_who_was_erased_is_a_new_acquaintance(database: Database, now: datetime)
     assert rows(database, "SELECT identity FROM identity") == [(SMS.identity,)]
 
 
-def test_after_a_merge_everybody_at_a_place_is_known(database: Database, now: datetime) -> None:
-    email = ChannelIdentity("email", "ann@example.com")
-    save(database, now, message(1, "ann", now, SMS), message(2, "bob", now, email))
-    merged = UserMerged(id="merge", user=User("cid"), discarded=("ann",), occurred_at=now)
-    save(database, now, merged)
-    save(database, now, message(3, "bob", now, SMS), message(4, "dan", now, email))
-    survivors = rows(
-        database,
-        "SELECT i.identity, u.id FROM identity i JOIN app_user u ON u.key = i.user_key"
-        " ORDER BY i.identity, u.id",
-    )
-    assert survivors == [
-        (SMS.identity, "bob"),
-        (SMS.identity, "cid"),
-        ("ann@example.com", "bob"),
-        ("ann@example.com", "dan"),
-    ]
+def test_a_merge_leaves_no_half_of_who_was_seen_at_a_place(
+    database: Database, now: datetime
+) -> None:
+    early, later, last = (now.replace(minute=minute) for minute in (1, 2, 3))
+    save(database, now, message(1, "ann", early, SMS))
+    save(database, now, message(2, "bob", later, SMS))
+    assert moves(database) == [("ann", "bob")]
+    database.close()  # so that all is forgotten
+    save(database, now, UserMerged(id="merge", user=User("cid"), discarded=("ann",)))
+    save(database, now, message(3, "bob", last, SMS))
+    assert moves(database) == [("ann", "bob")], "it was bob's all the time"
 
 
 def test_who_owns_an_address_is_decided_among_all_who_were_seen_there(
@@ -104,12 +106,7 @@ def test_who_owns_an_address_is_decided_among_all_who_were_seen_there(
     save(database, now, message(1, "ann", early, SMS))
     save(database, now, message(2, "bob", later, ChannelIdentity("sms", SMS.identity, "twilio")))
     save(database, now, message(3, "ann", last, UNKNOWN))
-    moved = rows(
-        database,
-        "SELECT f.id, t.id FROM identity_move m JOIN app_user f ON f.key = m.from_user"
-        " JOIN app_user t ON t.key = m.to_user ORDER BY m.id",
-    )
-    assert moved == [("ann", "bob"), ("bob", "ann")]
+    assert moves(database) == [("ann", "bob"), ("bob", "ann")]
 
 
 def test_more_people_than_are_remembered_are_known_all_the_same(
