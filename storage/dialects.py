@@ -34,7 +34,8 @@ class Transaction(Protocol):
     upsert:     insert, or overwrite all columns but the key.
     ids:        `count` new ids, ascending; later callers get larger ones. ask_ids: the same for
                 several (table, count); returns a function that waits for the answer.
-    lock_lanes: until the transaction ends nobody else works on these lanes.
+    lock_lanes: until the transaction ends nobody else works on these lanes. They are ours as soon
+                as anything is read that was asked for later.
     run:        one statement with `?` for its values; `numbers(?)` is a table with one column,
                 `value`, made of a list of integers, and `SKIP LOCKED` stands for itself.
     alone:      whoever writes is the only writer, so what was read stays true.
