@@ -157,7 +157,7 @@ _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "secure_delete=FAST",
-    "cache_size=-16384",
+    "cache_size=-32768",
     "wal_autocheckpoint=16384",
     "journal_size_limit=67108864",
 )

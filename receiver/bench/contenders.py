@@ -17,6 +17,7 @@ from receiver.bench.processes import HOOKLINE, Command, Failed, running, wait_li
 from receiver.serving import free_port
 
 FLOOR = "floor"
+OURS = "hookline"
 HOME = Path(
     os.environ.get("BENCH_PEERS_HOME")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hookline-peers"
@@ -48,6 +49,7 @@ class Contender:
             the folder of the peers' parts, {port} where it must listen, {spare} another free port.
     env:    more for its environment, with the same marks.
     stores: False for one that can be sent the same webhook again.
+    stored: events in its database when it begins.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Contender:
     env: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
     stores: bool = True
+    stored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,11 @@ def floor() -> Contender:
     return Contender(FLOOR, ("{own}", "-m", "receiver.bench.floor", "{port}"), stores=False)
 
 
-def hookline(*, works: bool) -> Contender:
+def hookline(stored: int, *, works: bool) -> Contender:
     """The real `hookline serve`."""
     arguments = ("serve",) if works else ("serve", "--no-work")
-    return Contender("hookline", (*HOOKLINE, *arguments))
+    name = f"{OURS} on {stored:,}" if stored else OURS
+    return Contender(name, (*HOOKLINE, *arguments), stored=stored)
 
 
 def settings_file(
@@ -116,12 +120,12 @@ def settings_file(
 def serving(
     contender: Contender, database: str, folder: Path, core: int | None
 ) -> Iterator[Server]:
-    """The contender, listening, on this empty database. Raises Failed."""
+    """The contender, listening, on this database. Raises Failed."""
     port, spare = free_port(), free_port()
     log = folder / "server.log"
     log.write_bytes(b"")
     settings = settings_file(folder, database, port)
-    env = {"HOOKLINE_CONFIG": str(settings)} if contender.name == "hookline" else {}
+    env = {"HOOKLINE_CONFIG": str(settings)} if contender.name.startswith(OURS) else {}
     env |= _env(contender, database, port, spare)
     with ExitStack() as stack:
         for needed in contender.beside:

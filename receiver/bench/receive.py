@@ -6,13 +6,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from receiver.bench import bodies, contenders, databases, machine
-from receiver.bench.contenders import FLOOR, Contender, Peers
+from receiver.bench import stored as history
+from receiver.bench.contenders import FLOOR, OURS, Contender, Peers
 from receiver.bench.load import Answers, Order
 from receiver.bench.processes import Failed, last_line
 
@@ -23,7 +25,8 @@ WARMUP = 2.0  # seconds, and never more than a fifth of what is measured
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to measure. database: "sqlite" or a PostgreSQL's URL. users: persons who write in turn;
-    None: each webhook is from somebody new. works: with a worker in the same process."""
+    None: each webhook is from somebody new. works: with a worker in the same process.
+    stored: Hookline is measured with each of these numbers of events in its database before."""
 
     database: str = "sqlite"
     connections: int = 64
@@ -31,6 +34,7 @@ class Plan:
     rounds: int = 3
     users: int | None = 2000
     works: bool = False
+    stored: tuple[int, ...] = (0,)
 
     @property
     def warmup(self) -> float:
@@ -52,7 +56,8 @@ class Round:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A contender's medians. of_floor: its rate as a share of the floor's in the same round;
-    p99_of_floor: likewise. not_200: answers that were not, of all rounds."""
+    p99_of_floor: likewise; of_ours: its rate as a share of Hookline's, with the first amount that
+    the plan has stored. not_200: answers that were not, of all rounds."""
 
     name: str
     rate: float
@@ -60,6 +65,7 @@ class Standing:
     p50: float
     p99: float
     p99_of_floor: float | None
+    of_ours: float | None
     max: float
     not_200: int
     memory_start: float | None
@@ -84,18 +90,21 @@ Progress = Callable[[str, float], None]
 
 def run(plan: Plan, peers: Peers, progress: Progress) -> Report:
     """Measure all, in turn. Raises Failed where the floor or Hookline cannot be measured."""
-    running = [contenders.floor(), contenders.hookline(works=plan.works), *peers.there]
+    ours = [contenders.hookline(amount, works=plan.works) for amount in plan.stored]
+    running = [contenders.floor(), *ours, *peers.there]
     left_out = dict(peers.left_out)
     rounds: list[Round] = []
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-") as name:
-        folder = Path(name)
-        file = prepare(plan, folder)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hookline-bench-")))
+        filled = {n: _filled(stack, plan, n, folder, progress) for n in plan.stored if n}
         for number in range(plan.rounds):
+            file = prepare(plan, folder, number)
             for contender in [one for one in running if one.name not in left_out]:
                 try:
-                    rounds.append(_measure(plan, contender, number, file, folder, progress))
+                    with _database(plan, folder, filled.get(contender.stored)) as url:
+                        rounds.append(_measure(plan, contender, number, file, url, progress))
                 except Failed as error:
-                    if contender in running[:2]:
+                    if contender not in peers.there:
                         raise Failed(f"{contender.name}: {error}") from None
                     left_out[contender.name] = str(error)
         told = machine.describe(folder) | databases.facts(plan.database)
@@ -105,26 +114,42 @@ def run(plan: Plan, peers: Peers, progress: Progress) -> Report:
 
 
 def duration(plan: Plan, peers: Peers) -> float:
-    """Seconds of load that `run` will take."""
-    return plan.rounds * (2 + len(peers.there)) * (plan.warmup + plan.seconds)
+    """Seconds of load that `run` will take, and of filling databases, about."""
+    each = plan.rounds * (plan.warmup + plan.seconds)
+    return each * (1 + len(plan.stored) + len(peers.there)) + sum(plan.stored) / history.PACE
 
 
-def prepare(plan: Plan, folder: Path) -> Path:
-    """The requests, as many as the fastest could take, in a file."""
+def prepare(plan: Plan, folder: Path, number: int) -> Path:
+    """The requests of this round, as many as the fastest could take, in a file."""
     count = max(1000, int(FASTEST * (plan.warmup + plan.seconds)))
-    hooks = bodies.hooks(count, plan.users or count)
+    hooks = bodies.hooks(count, plan.users or count * plan.rounds, number * count)
     return bodies.write((hook.request() for hook in hooks), folder / "requests")
 
 
+def _filled(stack: ExitStack, plan: Plan, amount: int, folder: Path, progress: Progress) -> str:
+    """The URL of a database with so many events."""
+    url = stack.enter_context(databases.temporary(plan.database, folder))
+    history.fill(url, amount, lambda spent: progress(f"storing {amount:,}", spent))
+    return url
+
+
+@contextmanager
+def _database(plan: Plan, folder: Path, filled: str | None) -> Iterator[str]:
+    """The URL of one for one measurement: this one, or an empty one where it is None."""
+    if filled is None:
+        with databases.temporary(plan.database, folder) as url:
+            yield url
+    else:
+        yield filled
+        history.settle(filled)
+
+
 def _measure(
-    plan: Plan, contender: Contender, number: int, file: Path, folder: Path, progress: Progress
+    plan: Plan, contender: Contender, number: int, file: Path, url: str, progress: Progress
 ) -> Round:
-    """One contender on an empty database. Raises Failed."""
+    """One contender on this database. Raises Failed."""
     pinned = machine.cores()
-    with (
-        databases.temporary(plan.database, folder) as url,
-        contenders.serving(contender, url, folder, pinned.server) as server,
-    ):
+    with contenders.serving(contender, url, file.parent, pinned.server) as server:
         before = machine.memory(server.group)
         order = Order(
             server.port,
@@ -173,25 +198,30 @@ def _ticks(process: "subprocess.Popen[bytes]", limit: float) -> Iterator[float]:
 def standings(rounds: Sequence[Round]) -> list[Standing]:
     """The medians of each contender, in the order in which they took their turns."""
     floors = {one.number: one.answers for one in rounds if one.name == FLOOR}
+    ours = [one for one in rounds if one.name.startswith(OURS)]
+    firsts = {one.number: one.answers for one in reversed(ours)}  # of each round
     names = dict.fromkeys(one.name for one in rounds)
-    return [_standing([r for r in rounds if r.name == name], floors) for name in names]
+    return [_standing([r for r in rounds if r.name == name], floors, firsts) for name in names]
 
 
-def _standing(own: Sequence[Round], floors: dict[int, Answers]) -> Standing:
+def _standing(
+    own: Sequence[Round], floors: Mapping[int, Answers], firsts: Mapping[int, Answers]
+) -> Standing:
     answers = [one.answers for one in own]
 
-    def against(name: str) -> float | None:
-        pairs = [(getattr(r.answers, name), getattr(floors[r.number], name)) for r in own]
+    def against(others: Mapping[int, Answers], name: str) -> float | None:
+        pairs = [(getattr(r.answers, name), getattr(others[r.number], name)) for r in own]
         shares = [mine / theirs for mine, theirs in pairs if theirs]
         return round(statistics.median(shares), 3) if shares else None
 
     return Standing(
         name=own[0].name,
         rate=round(statistics.median(a.rate for a in answers)),
-        of_floor=against("rate"),
+        of_floor=against(floors, "rate"),
         p50=statistics.median(a.p50 for a in answers),
         p99=statistics.median(a.p99 for a in answers),
-        p99_of_floor=against("p99"),
+        p99_of_floor=against(floors, "p99"),
+        of_ours=against(firsts, "rate"),
         max=max(a.max for a in answers),
         not_200=sum(n for a in answers for status, n in a.statuses.items() if status != "200"),
         memory_start=own[0].memory_start,

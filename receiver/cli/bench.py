@@ -44,6 +44,15 @@ def receive(
         bool, typer.Option("--new", help="Each webhook is from somebody never seen before.")
     ] = False,
     work: Annotated[bool, typer.Option("--work", help="Run the handlers too.")] = False,
+    stored: Annotated[
+        list[int],
+        typer.Option(
+            "--stored",
+            metavar="N",
+            min=0,
+            help="Events in its database before; may be repeated, to compare.",
+        ),
+    ] = [0],  # noqa: B006
     peers: PeersFolder = None,
     only: Only = [],  # noqa: B006
     as_json: AsJson = False,
@@ -54,7 +63,8 @@ def receive(
     from receiver.bench import receive as bench
     from receiver.bench.report import show_receive
 
-    plan = bench.Plan(database, connections, seconds, rounds, None if new else users, work)
+    persons, amounts = None if new else users, tuple(dict.fromkeys(stored))
+    plan = bench.Plan(database, connections, seconds, rounds, persons, work, amounts)
     with _failing():
         found = _peers(peers, "receive", database, only)
         with _progress(bench.duration(plan, found)) as progress:

@@ -4,14 +4,21 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from receiver.bench import bodies
+from handlers.events import MessageReceived
+from handlers.people import User
+from receiver.bench import bodies, stored
 from receiver.bench.trace import Note, in_order
 from receiver.registry import PROVIDERS
+from storage import inbox
+from storage.database import Database
+from storage.dialects import Transaction
+from storage.inbox import Delivery
 
 BENCH = [sys.executable, "-c", "from receiver.cli import main; main()", "bench"]
 
@@ -48,6 +55,44 @@ def test_receiving_is_measured_beside_the_floor_and_the_peers_that_can_be(tmp_pa
     assert report["machine"]["database"] == "sqlite"
     assert "no_such_part" in report["left_out"]["nobody"]
     assert list(tmp_path.iterdir()) == [peers], "it leaves nothing behind"
+
+
+def test_receiving_is_measured_with_a_filled_database_beside_an_empty_one(tmp_path: Path) -> None:
+    short = ("--seconds=0.5", "--rounds=2", "--connections=4")
+    report = bench(tmp_path, "receive", *short, "--stored=0", "--stored=3000")
+    standings = {one["name"]: one for one in report["standings"]}
+    assert list(standings) == ["floor", "hookline", "hookline on 3,000"]
+    assert report["plan"]["stored"] == [0, 3000]
+    assert standings["hookline"]["of_ours"] == 1
+    assert standings["hookline on 3,000"]["of_ours"] > 0
+    assert not any(one["not_200"] for one in report["standings"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_filled_database_is_as_a_year_of_use_leaves_it(database_url: str) -> None:
+    told: list[float] = []
+    stored.fill(database_url, 25_000, told.append)
+    assert sum(told) * stored.PACE == pytest.approx(25_000)
+    database = Database(database_url)
+    try:
+        with database.read() as tx:
+            assert _count(tx, "event") == _count(tx, "webhook WHERE body IS NULL") == 25_000
+            assert _count(tx, "app_user") == _count(tx, "identity") == 1000
+            assert _count(tx, "event e JOIN identity i ON i.user_key = e.user_key") == 25_000
+            assert _count(tx, "job") == 0
+        with database.write() as tx:
+            now = datetime.now(UTC)
+            event = MessageReceived(id="one more", user=User("u1"), occurred_at=now)
+            assert inbox.save(tx, [Delivery("chat", b"{}", (event,), now)], now) == [1]
+        stored.settle(database_url)
+        with database.read() as tx:
+            assert (_count(tx, "event"), _count(tx, "job")) == (25_001, 0)
+    finally:
+        database.close()
+
+
+def _count(tx: Transaction, rows: str) -> int:
+    return int(tx.run(f"SELECT count(*) FROM {rows}").scalar_one())
 
 
 def test_dispatching_is_measured_with_its_order_and_its_claims(tmp_path: Path) -> None:
