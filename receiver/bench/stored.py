@@ -97,7 +97,7 @@ def _event(number: int, dedup: int, owner: int, at: int) -> tuple[Any, ...]:
         _ACCOUNT,
         number,  # its webhook
         0,
-        "message_received",
+        "message.received",
         "message:appUser",
         name,
         keys.user(_ACCOUNT, _user_id(owner)),
