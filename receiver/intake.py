@@ -20,7 +20,7 @@ from storage.database import AWAY, Database
 from storage.quarantine import Bounds
 
 SPOOL = "hookline-spool"  # the folder, where none is set and one is of use
-FOLD = 0.25  # seconds between two looks at SQLite's log
+FOLD = 0.5  # seconds between two looks at SQLite's log
 _SHARE = 10  # one sender may have a tenth of the quarantine
 
 log = get_logger()

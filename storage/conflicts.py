@@ -67,7 +67,7 @@ def keep(
 
 
 def _double(delivery: Delivery) -> _Double:
-    dedup = keys.digest("event", delivery.account, delivery.events[0].id)
+    dedup = keys.event(delivery.account, delivery.events[0].id)
     own = keys.digest(CONFLICT, dedup.hex(), keys.of_bytes(delivery.body).hex())
     return _Double(delivery, dedup, own)
 

@@ -119,7 +119,7 @@ def _rows(deliveries: Sequence[Delivery]) -> Iterator[_Row]:
 
 
 def _row(number: int, position: int, account: str, event: Event, kind: str) -> _Row:
-    dedup = keys.digest("event", account, event.id)
+    dedup = keys.event(account, event.id)
     return _Row(number, position, account, event, kind, subject(account, event), dedup)
 
 

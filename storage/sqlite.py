@@ -159,8 +159,8 @@ _PRAGMAS = (
     "synchronous=FULL",
     "secure_delete=FAST",
     "cache_size=-32768",
-    "wal_autocheckpoint=16384",
-    "journal_size_limit=67108864",
+    "wal_autocheckpoint=32768",
+    "journal_size_limit=134217728",
 )
 OPTIONS: dict[str, Any] = {"check_same_thread": False, "timeout": 5.0, "cached_statements": 512}
 

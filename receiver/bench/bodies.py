@@ -23,6 +23,8 @@ SIZES = range(900, 1700)  # bytes of a body; evenly spread
 
 _WORDS = ("my", "order", "has", "not", "come", "yet", "where", "is", "it", "please", "thank", "you")
 
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
 # What differs between two webhooks, where it stands in a sample, by our own marks.
 _SMOOCH_V1 = {
     "messages.0._id": "@number@",
@@ -51,7 +53,7 @@ _V2_MESSAGE = {
     "source.client.raw.From": "+@phone@",
 }
 _SMOOCH_V2 = {
-    "events.0.id": "e@number@",
+    "events.0.id": "@event@",
     "events.0.createdAt": "@time@",
     "events.0.payload.conversation.id": "@user@",
     **{f"events.0.payload.message.{path}": mark for path, mark in _V2_MESSAGE.items()},
@@ -60,7 +62,7 @@ _SINCH = {
     "accepted_time": "@time@",
     "event_time": "@time@",
     "message.accept_time": "@time@",
-    "message.id": "01@number@",
+    "message.id": "@ulid@",
     "message.contact_message.text_message.text": "@text@",
     "message.channel_identity.identity": "@phone@",
     "message.conversation_id": "01@user@",
@@ -137,11 +139,24 @@ def _sign(provider: str) -> Callable[[bytes, bytes, datetime, str], dict[str, st
 
 def _body(kind: int, number: int, person: int, when: datetime) -> bytes:
     made = _template(kind)
-    made = made.replace("@number@", f"{number:024x}").replace("@user@", f"{person:024x}")
+    seconds = int(when.timestamp())
+    made = made.replace("@number@", f"{seconds:08x}{number:016x}").replace(
+        "@ulid@", _ulid(when, number)
+    )
+    made = made.replace("@event@", f"{seconds:08x}e{number:015x}").replace(
+        "@user@", f"{person:024x}"
+    )
     made = made.replace("@phone@", f"1514{person:07d}").replace("@time@", when.isoformat())
     made = made.replace('"@unix@"', f"{when.timestamp():.3f}")
     length = SIZES[number * 7919 % len(SIZES)] - len(made)
     return made.replace("@text@", _prose(number % 97)[: max(length, 10)]).encode()
+
+
+def _ulid(when: datetime, number: int) -> str:
+    """As Sinch names its messages: milliseconds, then 16 digits, all of Crockford's."""
+    milliseconds = int(when.timestamp() * 1000)
+    time = "".join(_CROCKFORD[milliseconds >> 5 * place & 31] for place in range(9, -1, -1))
+    return f"{time}{number:016X}"
 
 
 @cache
