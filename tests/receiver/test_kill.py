@@ -115,11 +115,21 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_sent_twice(
                 with serve(tmp_path, toml, settings={"DATABASE_URL": url}) as process:
                     for load in loads:
                         load.url = process.url
-                    time.sleep(0.2 + 0.6 * chance.random())
+                    _wait_for_load(loads)
+                    time.sleep(0.6 * chance.random())
         with serve(tmp_path, toml, settings={"DATABASE_URL": url}) as process:
             _wait_until_settled(url)
             assert process.stop() == 0
     _check(url, loads, state)
+
+
+def _wait_for_load(loads: list[Load]) -> None:
+    """Until more has been acknowledged since than there are people."""
+    until = time.monotonic() + 20
+    before = sum(len(load.acknowledged) for load in loads)
+    while sum(len(load.acknowledged) for load in loads) <= before + len(PEOPLE):
+        assert time.monotonic() < until, "nothing is taken"
+        time.sleep(0.02)
 
 
 def _wait_until_settled(url: str) -> None:
