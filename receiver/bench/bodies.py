@@ -138,16 +138,18 @@ def _sign(provider: str) -> Callable[[bytes, bytes, datetime, str], dict[str, st
 
 
 def _body(kind: int, number: int, person: int, when: datetime) -> bytes:
-    made = _template(kind)
-    seconds = int(when.timestamp())
-    made = made.replace("@number@", f"{seconds:08x}{number:016x}").replace(
-        "@ulid@", _ulid(when, number)
-    )
-    made = made.replace("@event@", f"{seconds:08x}e{number:015x}").replace(
-        "@user@", f"{person:024x}"
-    )
-    made = made.replace("@phone@", f"1514{person:07d}").replace("@time@", when.isoformat())
-    made = made.replace('"@unix@"', f"{when.timestamp():.3f}")
+    made, seconds = _template(kind), f"{int(when.timestamp()):08x}"
+    values = {
+        "@number@": f"{seconds}{number:016x}",
+        "@event@": f"{seconds}e{number:015x}",
+        "@ulid@": _ulid(when, number),
+        "@user@": f"{person:024x}",
+        "@phone@": f"1514{person:07d}",
+        "@time@": when.isoformat(),
+        '"@unix@"': f"{when.timestamp():.3f}",
+    }
+    for mark, value in values.items():
+        made = made.replace(mark, value)
     length = SIZES[number * 7919 % len(SIZES)] - len(made)
     return made.replace("@text@", _prose(number % 97)[: max(length, 10)]).encode()
 
