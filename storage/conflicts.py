@@ -20,9 +20,8 @@ from storage.tables import micros
 CONFLICT = "conflict"
 _EVENT = (
     "id, dedup, account, webhook_id, position, type, trigger, key, user_key, channel, message_id,"
-    " received_at"
+    " received_at, error, internal, body"
 )
-_WEBHOOK = "id, account, received_at, body, error, internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +73,18 @@ def _double(delivery: Delivery) -> _Double:
 
 def _firsts(tx: Transaction, wanted: set[bytes]) -> dict[bytes, tuple[int, Any, bytes]]:
     """By its key: the id, the user's key and the body of each event that was alone in its body."""
-    events = list(tx.known("event", "dedup, id, user_key, webhook_id", "dedup", wanted))
-    hooks = [row[3] for row in events]
-    bodies = dict(map(tuple, tx.known("webhook", "id, body", "id", hooks)))
-    alone = tx.run(
-        "SELECT webhook_id FROM event WHERE webhook_id IN (SELECT value FROM numbers(?))"
-        " GROUP BY webhook_id HAVING count(*) = 1",
-        hooks,
+    rows = tx.known("event", "dedup, id, user_key, webhook_id, body", "dedup", wanted)
+    keepers = [row[1] for row in rows]
+    several = tx.run(
+        "SELECT webhook_id FROM event WHERE webhook_id <> id"
+        " AND webhook_id IN (SELECT value FROM numbers(?))",
+        keepers,
     )
-    single = {row[0] for row in alone}
+    not_alone = {row[0] for row in several}
     return {
-        bytes(dedup): (event_id, user_key, bytes(bodies[hook]))
-        for dedup, event_id, user_key, hook in events
-        if hook in single and bodies.get(hook) is not None
+        bytes(dedup): (event_id, user_key, bytes(body))
+        for dedup, event_id, user_key, webhook_id, body in rows
+        if webhook_id == event_id and event_id not in not_alone and body is not None
     }
 
 
@@ -105,20 +103,17 @@ def _kept(
     firsts: dict[bytes, tuple[int, Any, bytes]],
     now: datetime,
 ) -> list[Conflict]:
-    ids, hooks = tx.ids("event", len(odd)), tx.ids("webhook", len(odd))
-    events, webhooks = {}, {}
-    for own, double, event_id, hook in zip(odd, odd.values(), ids, hooks, strict=True):
-        delivery, event = double.delivery, double.delivery.events[0]
-        first_id, user_key, _ = firsts[double.dedup]
+    events = {}
+    for own, event_id in zip(odd, tx.ids("event", len(odd)), strict=True):
+        delivery, event = odd[own].delivery, odd[own].delivery.events[0]
+        first_id, user_key, _ = firsts[odd[own].dedup]
         events[own] = (
-            *(event_id, own, delivery.account, hook, 0, CONFLICT, event.trigger, event.id),
+            *(event_id, own, delivery.account, event_id, 0, CONFLICT, event.trigger, event.id),
             *(user_key, event.channel, event.message_id, micros(now)),
+            *(f"event {first_id} has the same id and another body", delivery.internal),
+            delivery.body,
         )
-        reason = f"event {first_id} has the same id and another body"
-        arrived = micros(delivery.received_at)
-        webhooks[own] = (hook, delivery.account, arrived, delivery.body, reason, delivery.internal)
     new = tx.insert_new("event", _EVENT, list(events.values()), "dedup")()
-    tx.insert("webhook", _WEBHOOK, [webhooks[own] for own in new])
     return [
         Conflict(odd[own].delivery.account, firsts[odd[own].dedup][0], events[own][0])
         for own in new

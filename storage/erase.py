@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from storage import keys, quarantine, traces
+from storage import history, keys, quarantine, traces
 from storage.dialects import Transaction
 from storage.tables import Queue
 from storage.traces import Traces
@@ -38,11 +38,11 @@ def erase(tx: Transaction, account: str, user_id: str) -> Erased:
     named = traces.of(tx, people)
     for queue in (Queue.DISPATCH, Queue.SEND):
         tx.lock_lanes(lane for key in people if (lane := keys.lane(queue, key)) is not None)
-    events = _rows(tx, "event", "id, webhook_id", people) + _events_of_nobody(tx, account, named)
-    actions = [row[0] for row in _rows(tx, "action", "id, id", people)]
+    events = history.of_people(tx, people) + _events_of_nobody(tx, account, named)
+    actions = _ids(tx, "action", people)
     actions += _actions_for_nobody(tx, account, named)
-    links = [row[0] for row in _rows(tx, "link", "id, id", people)]
-    _forget_work(tx, [row[0] for row in events], actions, links)
+    links = _ids(tx, "link", people)
+    _forget_work(tx, events, actions, links)
     _forget_events(tx, events)
     tx.run("DELETE FROM action WHERE id IN (SELECT value FROM numbers(?))", actions)
     _forget_errors(tx, account, named)
@@ -63,20 +63,19 @@ def known(tx: Transaction, account: str, user_id: str) -> list[bytes]:
     return [survivor, *(bytes(row[0]) for row in aliases)]
 
 
-def _rows(tx: Transaction, table: str, columns: str, people: list[bytes]) -> list[tuple[int, int]]:
-    return [(row[0], row[1]) for row in tx.known(table, columns, "user_key", people)]
+def _ids(tx: Transaction, table: str, people: list[bytes]) -> list[int]:
+    return [row[0] for row in tx.known(table, "id", "user_key", people)]
 
 
-def _events_of_nobody(tx: Transaction, account: str, named: Traces) -> list[tuple[int, int]]:
-    """(id, webhook) of what names them and is about no user: reports, and what was unreadable."""
+def _events_of_nobody(tx: Transaction, account: str, named: Traces) -> list[int]:
+    """What names them and is about no user: reports, and what was unreadable."""
     sql = (
-        "SELECT w.id, w.body FROM webhook w WHERE w.account = ? AND w.id > ? AND w.body IS NOT NULL"
-        " AND NOT EXISTS"
-        " (SELECT 1 FROM event e WHERE e.webhook_id = w.id AND e.user_key IS NOT NULL)"
+        "SELECT w.id, w.body FROM event w WHERE w.account = ? AND w.id > ? AND w.body IS NOT NULL"
+        " AND w.user_key IS NULL AND NOT EXISTS (SELECT 1 FROM event e"
+        " WHERE e.webhook_id <> e.id AND e.webhook_id = w.id AND e.user_key IS NOT NULL)"
     )
     found = [row[0] for row in _pages(tx, sql, account) if named.found_in(bytes(row[1]))]
-    chosen = "webhook_id IN (SELECT value FROM numbers(?))"
-    return [(r[0], r[1]) for r in tx.run(f"SELECT id, webhook_id FROM event WHERE {chosen}", found)]
+    return history.of_webhooks(tx, found)
 
 
 def _actions_for_nobody(tx: Transaction, account: str, named: Traces) -> list[int]:
@@ -103,16 +102,19 @@ def _forget_work(tx: Transaction, events: list[int], actions: list[int], links: 
         )
 
 
-def _forget_events(tx: Transaction, events: list[tuple[int, int]]) -> None:
+def _forget_events(tx: Transaction, events: list[int]) -> None:
     """Bodies go; of the events the digest of the key is left, which names nobody."""
-    ids, webhooks = [row[0] for row in events], sorted({row[1] for row in events})
     chosen = "IN (SELECT value FROM numbers(?))"
-    tx.run(f"UPDATE webhook SET body = NULL, error = NULL WHERE id {chosen}", webhooks)
-    tx.run(f"DELETE FROM run WHERE event_id {chosen}", ids)
+    tx.run(
+        "UPDATE event SET body = NULL, error = NULL"
+        f" WHERE id IN (SELECT e.webhook_id FROM event e WHERE e.id {chosen})",
+        events,
+    )
+    tx.run(f"DELETE FROM run WHERE event_id {chosen}", events)
     tx.run(
         "UPDATE event SET key = '', user_key = NULL, message_id = NULL, link_id = NULL"
         f" WHERE id {chosen}",
-        ids,
+        events,
     )
 
 

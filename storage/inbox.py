@@ -21,9 +21,8 @@ from storage.tables import Queue, micros
 UNPARSED = "unparsed"
 _EVENT = (
     "id, dedup, account, webhook_id, position, type, trigger, key, user_key, channel,"
-    " message_id, link_id, occurred_at, received_at"
+    " message_id, occurred_at, received_at, error, internal, body"
 )
-_WEBHOOK = "id, account, received_at, body, error, internal"
 
 
 class Delivery(NamedTuple):
@@ -66,13 +65,13 @@ class _Row:
 class Met:
     """Deliveries, their events, and what is known of the people whom these are about.
 
-    ids: of the events and of the deliveries, if these are stored.
+    ids: of the events, if these are stored.
     """
 
     deliveries: Sequence[Delivery]
     rows: list[_Row]
     people: People
-    ids: tuple[Sequence[int], Sequence[int]]
+    ids: Sequence[int]
 
 
 def save(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> list[int]:
@@ -86,10 +85,9 @@ def save(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> list
 def meet(tx: Transaction, deliveries: Sequence[Delivery]) -> Met:
     """The first half of `save`: from here nobody else works for the people concerned."""
     rows = list(_rows(deliveries))
-    ids = tx.ask_ids(("event", len(rows)), ("webhook", len(deliveries)))
+    ids = tx.ask_ids(("event", len(rows)))
     people = _lock_people(tx, [row.about for row in rows])
-    events, webhooks = ids()
-    return Met(deliveries, rows, people, (events, webhooks))
+    return Met(deliveries, rows, people, ids()[0])
 
 
 def store(tx: Transaction, met: Met, chosen: Sequence[int], now: datetime) -> list[int]:
@@ -99,12 +97,10 @@ def store(tx: Transaction, met: Met, chosen: Sequence[int], now: datetime) -> li
         wanted = set(chosen)
         rows = [row for row in rows if row.delivery in wanted]
     _name(tx, rows, now)
-    ids, hooks = met.ids
-    fresh = _insert_events(tx, rows, ids, hooks, people, micros(now))
+    fresh = _insert_events(tx, deliveries, rows, met.ids, people, micros(now))
     counts = [0] * len(deliveries)
     for row in fresh.values():
         counts[row.delivery] += 1
-    _insert_webhooks(tx, deliveries, hooks, counts)
     _apply(tx, deliveries, fresh, people, now)
     return counts
 
@@ -191,22 +187,24 @@ def _buckets(row: _Row, now: datetime) -> tuple[bytes, bytes]:
 
 def _insert_events(
     tx: Transaction,
+    deliveries: Sequence[Delivery],
     rows: Sequence[_Row],
     ids: Sequence[int],
-    hooks: Sequence[int],
     people: People,
     now: int,
 ) -> dict[int, _Row]:
     """Insert those that are new; they by id, in the order in which they came."""
-    values = []
+    values, webhook = [], 0
     for event_id, row in zip(ids, rows, strict=False):
         event, about = row.event, row.about
+        if row.position == 0:
+            webhook = event_id
         values.append(
             (
                 event_id,
                 row.dedup,
                 row.account,
-                hooks[row.delivery],
+                webhook,
                 row.position,
                 row.type,
                 event.trigger,
@@ -214,12 +212,22 @@ def _insert_events(
                 people.survivor(about.user) if about.user else None,
                 event.channel,
                 event.message_id,
-                None,
                 about.seen_at,
                 now,
+                *(_NO_BODY if row.position else _body(deliveries[row.delivery])),
             )
         )
-    return _new(tx, rows, values)
+    fresh = _new(tx, rows, values)
+    if len(fresh) < len(rows) > len(deliveries):
+        _keep_bodies(tx, deliveries, fresh)
+    return fresh
+
+
+_NO_BODY = (None, False, None)
+
+
+def _body(delivery: Delivery) -> tuple[str | None, bool, bytes]:
+    return delivery.error, delivery.internal, delivery.body
 
 
 def _new(
@@ -234,18 +242,17 @@ def _new(
     return fresh
 
 
-def _insert_webhooks(
-    tx: Transaction,
-    deliveries: Sequence[Delivery],
-    hooks: Sequence[int],
-    counts: Sequence[int],
-) -> None:
-    rows = [
-        (hook, d.account, micros(d.received_at), d.body, d.error, d.internal)
-        for hook, d, count in zip(hooks, deliveries, counts, strict=True)
-        if count
-    ]
-    tx.insert("webhook", _WEBHOOK, rows)
+def _keep_bodies(tx: Transaction, deliveries: Sequence[Delivery], fresh: dict[int, _Row]) -> None:
+    """Where the first event of several was known, the next one that is new keeps their body."""
+    keepers: dict[int, int] = {}
+    for event_id, row in fresh.items():
+        keeper = keepers.setdefault(row.delivery, event_id)
+        if fresh[keeper].position == 0:
+            continue
+        tx.run("UPDATE event SET webhook_id = ? WHERE id = ?", keeper, event_id)
+        if keeper == event_id:
+            sql = "UPDATE event SET error = ?, internal = ?, body = ? WHERE id = ?"
+            tx.run(sql, *_body(deliveries[row.delivery]), event_id)
 
 
 def _apply(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from handlers.people import ChannelIdentity
-from storage import sightings
+from storage import history, sightings
 from storage.dialects import Transaction
 from storage.tables import micros, moment
 
@@ -59,7 +59,7 @@ _EVENTS = (
     " e.occurred_at, e.received_at, e.position, w.body, w.internal, coalesce(j.error, w.error),"
     f" {_STATUS}, coalesce(j.attempts,"
     " (SELECT max(r.attempts) FROM run r WHERE r.event_id = e.id), 0)"
-    " FROM event e LEFT JOIN webhook w ON w.id = e.webhook_id"
+    " FROM event e LEFT JOIN event w ON w.id = e.webhook_id"
     " LEFT JOIN job j ON j.ref = e.id AND j.queue = 1"
     " LEFT JOIN app_user u ON u.key = e.user_key"
 )
@@ -116,9 +116,8 @@ def _event_conditions(tx: Transaction, wanted: Filter) -> Where:
     if wanted.ids:
         where.add("e.id IN (SELECT value FROM numbers(?))", list(wanted.ids))
     if wanted.user is not None:
-        found = _names(tx, wanted.user, wanted.account)
-        marks = ",".join("?" * len(found)) or "NULL"
-        where.add(f"e.user_key IN ({marks})", *found)
+        found = history.of_people(tx, _names(tx, wanted.user, wanted.account))
+        where.add("e.id IN (SELECT value FROM numbers(?))", found)
     return where
 
 

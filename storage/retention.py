@@ -9,18 +9,23 @@ small batches, each a transaction of its own, so that nobody waits long for the 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storage import history
 from storage.dialects import Transaction
 from storage.tables import micros
 
 BATCH = 500  # webhooks in one transaction
 
-# A webhook none of whose events has a job left.
+# Of the event that keeps a body: it has no job left, and neither has one that came with it.
 _FINISHED = (
-    "NOT EXISTS (SELECT 1 FROM event e JOIN job j ON j.ref = e.id AND j.queue = 1"
-    " WHERE e.webhook_id = w.id)"
+    "NOT EXISTS (SELECT 1 FROM job j WHERE j.ref = w.id AND j.queue = 1)"
+    " AND NOT EXISTS (SELECT 1 FROM event e JOIN job j ON j.ref = e.id AND j.queue = 1"
+    " WHERE e.webhook_id <> e.id AND e.webhook_id = w.id)"
 )
-_BODIES = f"FROM webhook w WHERE w.body IS NOT NULL AND w.received_at < ? AND {_FINISHED}"
-_ROWS = f"FROM webhook w WHERE w.body IS NULL AND w.received_at < ? AND {_FINISHED}"
+_BODIES = f"FROM event w WHERE w.body IS NOT NULL AND w.received_at < ? AND {_FINISHED}"
+_ROWS = (
+    "FROM event w WHERE w.body IS NULL AND w.webhook_id = w.id AND w.received_at < ?"
+    f" AND {_FINISHED}"
+)
 _RECEIPTS = "FROM receipt WHERE updated_at < ?"
 
 
@@ -69,7 +74,7 @@ def prune(tx: Transaction, keep: Keep, now: datetime) -> Pruned:
     """Take away one batch; what went. Call it again until nothing does."""
     bodies = _ids(tx, _BODIES, micros(now - keep.payloads))
     if bodies:
-        tx.run("UPDATE webhook SET body = NULL WHERE id IN (SELECT value FROM numbers(?))", bodies)
+        tx.run("UPDATE event SET body = NULL WHERE id IN (SELECT value FROM numbers(?))", bodies)
         return Pruned(payloads=len(bodies))
     rows = _ids(tx, _ROWS, micros(now - keep.events))
     if rows:
@@ -88,12 +93,7 @@ def _ids(tx: Transaction, which: str, before: int) -> list[int]:
 
 def _remove(tx: Transaction, webhooks: list[int]) -> None:
     """Webhooks with their events, what handlers made of them, and what was sent because of them."""
-    events = [
-        row[0]
-        for row in tx.run(
-            "SELECT id FROM event WHERE webhook_id IN (SELECT value FROM numbers(?))", webhooks
-        )
-    ]
+    events = history.of_webhooks(tx, webhooks)
     chosen = "IN (SELECT value FROM numbers(?))"
     tx.run(f"DELETE FROM run WHERE event_id {chosen}", events)
     tx.run(
@@ -102,4 +102,3 @@ def _remove(tx: Transaction, webhooks: list[int]) -> None:
         events,
     )
     tx.run(f"DELETE FROM event WHERE id {chosen}", events)
-    tx.run(f"DELETE FROM webhook WHERE id {chosen}", webhooks)

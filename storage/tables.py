@@ -2,8 +2,8 @@
 The tables, and the columns' meaning. Times are microseconds since 1970 (UTC) in the database and
 aware datetimes in Python; keys are 128-bit digests, so that a row is found without a look-up.
 
-    webhook   one accepted request, byte for byte
-    event     what it told, one row each: an append-only log, the dedup key unique
+    event     what an accepted request told, one row each, and the request byte for byte: an
+              append-only log, the dedup key unique
     job       unfinished work only (finishing deletes it): dispatch an event, send an action
     app_user, identity, identity_move, consent, state   who, where, and what handlers remember
     action, link, receipt   what was asked for, and what became of it
@@ -114,40 +114,30 @@ def _text(**options: Any) -> Any:
     return Field(sa_type=Text, **options)
 
 
-class Webhook(SQLModel, table=True):
-    """body: None once retention has taken it. error: why it could not be parsed.
-    internal: made here (an expired link), in `handlers.codec`'s form."""
+def _where(condition: str) -> dict[str, Any]:
+    """The option of an index that has only these rows, as both databases call it."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
-    id: int = _id()
-    account: str = _text()
-    received_at: datetime = _when()
-    body: bytes | None = Field(sa_type=LargeBinary)
-    error: str | None = _text()
-    internal: bool = Field(default=False)
 
-    __table_args__ = (
-        Index(
-            "ix_webhook_body",
-            "received_at",
-            sqlite_where=text("body IS NOT NULL"),
-            postgresql_where=text("body IS NOT NULL"),
-        ),
-        Index(
-            "ix_webhook_bare",
-            "received_at",
-            sqlite_where=text("body IS NULL"),
-            postgresql_where=text("body IS NULL"),
-        ),
-    )
+# Events of one block of ids stand together in the index by person, so that storing one writes to a
+# page that was written to a moment ago; see `storage.history`, which alone looks there.
+BLOCK = "(id >> 10)"
 
 
 class Event(SQLModel, table=True):
-    """type "unparsed" stands for a body that gave no event. user_key: the survivor's, at ingest."""
+    """What one accepted request told, one row each. type "unparsed" stands for a body that gave no
+    event. user_key: the survivor's, at ingest.
+
+    webhook_id: the event that keeps what they came in, mostly itself: of several, the first new.
+    body:     byte for byte; None where another event keeps it, or retention has taken it.
+    error:    why it could not be parsed. internal: made here (an expired link), in
+              `handlers.codec`'s form. Both are said of a body, and stand beside it.
+    """
 
     id: int = _id()
     dedup: bytes = _key(unique=True)
     account: str = _text()
-    webhook_id: int = _big(index=True)
+    webhook_id: int = _big()
     position: int
     type: str = _text()
     trigger: str | None = _text()
@@ -158,15 +148,16 @@ class Event(SQLModel, table=True):
     link_id: int | None = _big()
     occurred_at: datetime | None = _when()
     received_at: datetime = _when()
+    error: str | None = _text()
+    internal: bool = Field(default=False)
+    body: bytes | None = Field(sa_type=LargeBinary)
 
     __table_args__ = (
-        Index("ix_event_user", "user_key", "id"),
-        Index(
-            "ix_event_unparsed",
-            "id",
-            sqlite_where=text("type = 'unparsed'"),
-            postgresql_where=text("type = 'unparsed'"),
-        ),
+        Index("ix_event_user", text(BLOCK), "user_key"),
+        Index("ix_event_webhook", "webhook_id", **_where("webhook_id <> id")),
+        Index("ix_event_body", "received_at", **_where("body IS NOT NULL")),
+        Index("ix_event_bare", "received_at", **_where("body IS NULL AND webhook_id = id")),
+        Index("ix_event_unparsed", "id", **_where("type = 'unparsed'")),
     )
 
 
@@ -187,56 +178,15 @@ class Job(SQLModel, table=True):
 
     __table_args__ = (
         Index("ix_job_ref", "ref", "queue"),
+        Index("uq_job_head", "lane", unique=True, **_where("state = 1")),
+        Index("ix_job_due", "queue", "due_at", "id", **_where("state IN (1, 2)")),
         Index(
-            "uq_job_head",
-            "lane",
-            unique=True,
-            sqlite_where=text("state = 1"),
-            postgresql_where=text("state = 1"),
+            "ix_job_account", "account", "due_at", "id", **_where("queue = 2 AND state IN (1, 2)")
         ),
-        Index(
-            "ix_job_due",
-            "queue",
-            "due_at",
-            "id",
-            sqlite_where=text("state IN (1, 2)"),
-            postgresql_where=text("state IN (1, 2)"),
-        ),
-        Index(
-            "ix_job_account",
-            "account",
-            "due_at",
-            "id",
-            sqlite_where=text("queue = 2 AND state IN (1, 2)"),
-            postgresql_where=text("queue = 2 AND state IN (1, 2)"),
-        ),
-        Index(
-            "ix_job_waiting",
-            "lane",
-            "id",
-            sqlite_where=text("state = 0"),
-            postgresql_where=text("state = 0"),
-        ),
-        Index(
-            "ix_job_joined",
-            "lane",
-            sqlite_where=text("state = 2"),
-            postgresql_where=text("state = 2"),
-        ),
-        Index(
-            "ix_job_scheduled",
-            "due_at",
-            "id",
-            sqlite_where=text("state = 3"),
-            postgresql_where=text("state = 3"),
-        ),
-        Index(
-            "ix_job_dead",
-            "queue",
-            "id",
-            sqlite_where=text("state = 4"),
-            postgresql_where=text("state = 4"),
-        ),
+        Index("ix_job_waiting", "lane", "id", **_where("state = 0")),
+        Index("ix_job_joined", "lane", **_where("state = 2")),
+        Index("ix_job_scheduled", "due_at", "id", **_where("state = 3")),
+        Index("ix_job_dead", "queue", "id", **_where("state = 4")),
     )
 
 

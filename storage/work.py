@@ -100,7 +100,7 @@ class Result:
 _EVENTS = (
     "SELECT e.id, e.account, w.body, w.internal, e.position, e.key,"
     " coalesce(u.merged_into, e.user_key), e.link_id, e.received_at, s.revealed_at"
-    " FROM event e LEFT JOIN webhook w ON w.id = e.webhook_id"
+    " FROM event e LEFT JOIN event w ON w.id = e.webhook_id"
     " LEFT JOIN app_user u ON u.key = e.user_key"
     " LEFT JOIN app_user s ON s.key = coalesce(u.merged_into, e.user_key)"
     " WHERE e.id IN (SELECT value FROM numbers(?))"

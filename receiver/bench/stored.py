@@ -21,10 +21,9 @@ _KEYS = 1 << 128
 
 _ACCOUNT = "chat"
 _USER = "key, account, id, external_id, named_at, created_at"
-_WEBHOOK = "id, account, received_at, body, error, internal"
 _EVENT = (
     "id, dedup, account, webhook_id, position, type, trigger, key, user_key, channel,"
-    " message_id, occurred_at, received_at"
+    " message_id, occurred_at, received_at, internal"
 )
 
 
@@ -72,11 +71,6 @@ def _store(tx: Transaction, numbers: range, amount: int) -> None:
     people = range(-(-numbers.start // each), -(-numbers.stop // each))  # whose first is in here
     tx.insert("app_user", _USER, [_user(person, times[0]) for person in people])
     tx.insert("identity", sightings.COLUMNS, [_seen(person, times[0]) for person in people])
-    tx.insert(
-        "webhook",
-        _WEBHOOK,
-        [(n, _ACCOUNT, at, None, None, False) for n, at in zip(ids, times, strict=True)],
-    )
     owners = [number // each for number in numbers]
     low, high = (_KEYS * end // amount for end in (numbers.start, numbers.stop))
     tx.insert(
@@ -105,6 +99,7 @@ def _event(number: int, dedup: int, owner: int, at: int) -> tuple[Any, ...]:
         name,
         at,
         at,
+        False,
     )
 
 

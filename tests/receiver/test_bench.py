@@ -76,7 +76,7 @@ def test_a_filled_database_is_as_a_year_of_use_leaves_it(database_url: str) -> N
     database = Database(database_url)
     try:
         with database.read() as tx:
-            assert _count(tx, "event") == _count(tx, "webhook WHERE body IS NULL") == 25_000
+            assert _count(tx, "event") == _count(tx, "event WHERE body IS NULL") == 25_000
             assert _count(tx, "app_user") == _count(tx, "identity") == 1000
             assert _count(tx, "event e JOIN identity i ON i.user_key = e.user_key") == 25_000
             assert _count(tx, "job") == 0

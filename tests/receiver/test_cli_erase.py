@@ -93,7 +93,7 @@ def test_no_byte_of_the_files_names_them_afterwards(database: Database, home: Pa
     assert (home / "hookline.db-wal").exists(), "somebody else has the database open"
     assert found(home) == []
     with database.read() as tx:
-        left = tx.run("SELECT count(*) FROM webhook WHERE body IS NOT NULL").scalar_one()
+        left = tx.run("SELECT count(*) FROM event WHERE body IS NOT NULL").scalar_one()
     assert left == 3, "somebody else's, of whom half is pruned"
 
 

@@ -106,7 +106,7 @@ def test_events_that_are_grouped_anew_are_duplicates(database: Database) -> None
 def test_a_body_that_retention_has_taken_contradicts_nothing(database: Database) -> None:
     receive(database, said(1))
     with database.write() as tx:
-        tx.run("UPDATE webhook SET body = NULL")
+        tx.run("UPDATE event SET body = NULL")
     assert receive(database, changed(said(1), "Something else")) == []
     assert kept(database) == [MESSAGE]
 

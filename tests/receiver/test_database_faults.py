@@ -169,7 +169,7 @@ def test_a_commit_that_takes_too_long_is_a_503_in_time_and_nobody_else_waits(
             assert refused.status == 401
         assert not any(one.done() for one in waiting), "the others did not wait for a commit"
         assert all(deferred(one.result()) for one in waiting)
-        assert server.said("webhook_deferred")["reason"] == f"not stored within {DEADLINE:g} s"
+        assert server.said("webhook_deferred", reason=f"not stored within {DEADLINE:g} s")
         line.let_go()
         for number in range(8):
             assert post(server, f"held {number}").status == 200

@@ -495,7 +495,7 @@ def test_an_event_whose_body_retention_has_taken_cannot_be_run(database: Databas
     worker = plain(database, Router())
     worker.receive(said("hi"))
     with database.write() as tx:
-        tx.run("UPDATE webhook SET body = NULL")
+        tx.run("UPDATE event SET body = NULL")
     run(worker.dispatch())
     assert [status for _, status in worker.events()] == ["dead"]
 

@@ -196,7 +196,7 @@ def _judged(going: _Run, exit_code: int, seconds: float) -> Result:
             stored=stored.total(),
             missing=len(acked - (going.kept & stored.keys())),
             doubled=sum(number > 1 for number in stored.values()),
-            bodies=_count(opened, "SELECT count(*) FROM webhook"),
+            bodies=_count(opened, "SELECT count(*) FROM event WHERE body IS NOT NULL"),
             uncounted=_uncounted(opened, stored, going.plan.users) if works else 0,
             jobs_left=_count(opened, "SELECT count(*) FROM job") if works else 0,
             integrity=_integrity(url),

@@ -33,7 +33,7 @@ def take_in(database: Database, now: datetime, *events: Event) -> list[int]:
 def everything(database: Database) -> str:
     """All that is in the database, as text."""
     with database.read() as tx:
-        tables = ["webhook", "event", "job", "app_user", "identity", "state", "action", "link"]
+        tables = ["event", "job", "app_user", "identity", "state", "action", "link"]
         tables += ["consent", "receipt", "quarantine", "run"]
         return "\n".join(
             repr(tuple(row)) for table in tables for row in tx.run(f"SELECT * FROM {table}")

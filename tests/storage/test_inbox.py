@@ -47,14 +47,14 @@ def identities(database: Database, user: str) -> list[ChannelIdentity]:
 def test_a_webhook_is_kept_byte_for_byte_with_its_events(database: Database, now: datetime) -> None:
     assert save(database, now, delivery(now, message(1), message(2))) == [2]
     assert rows(database, "SELECT count(*) FROM event") == [(2,)]
-    [(body,)] = rows(database, "SELECT body FROM webhook")
+    [(body,)] = rows(database, "SELECT body FROM event WHERE body IS NOT NULL")
     assert bytes(body) == b'{"n":1}'
 
 
 def test_a_second_delivery_changes_nothing(database: Database, now: datetime) -> None:
     save(database, now, delivery(now, message(1)))
     assert save(database, now, delivery(now, message(1))) == [0]
-    for table in ("webhook", "event", "job"):
+    for table in ("event", "job"):
         assert rows(database, f"SELECT count(*) FROM {table}") == [(1,)]
 
 
@@ -62,7 +62,28 @@ def test_of_two_equal_deliveries_in_one_batch_the_first_is_new(
     database: Database, now: datetime
 ) -> None:
     assert save(database, now, *[delivery(now, message(1))] * 3) == [1, 0, 0]
-    assert rows(database, "SELECT count(*) FROM webhook") == [(1,)]
+    assert rows(database, "SELECT count(*) FROM event") == [(1,)]
+
+
+@pytest.mark.parametrize("known", [(1,), (1, 2), (2,), (1, 3)])
+def test_the_first_event_that_is_new_keeps_the_body_for_the_others(
+    database: Database, now: datetime, known: tuple[int, ...]
+) -> None:
+    before = [delivery(now, message(number)) for number in known]
+    several = Delivery("support", b"[1,2,3,4]", tuple(message(n) for n in (1, 2, 3, 4)), now)
+    assert save(database, now, *before, several) == [*(1 for _ in known), 4 - len(known)]
+    told = rows(
+        database,
+        "SELECT e.position, w.id, w.body FROM event e JOIN event w ON w.id = e.webhook_id"
+        " ORDER BY e.id",
+    )
+    new = [n - 1 for n in (1, 2, 3, 4) if n not in known]
+    assert [(row[0], bytes(row[2])) for row in told[len(known) :]] == [
+        (position, several.body) for position in new
+    ]
+    assert len({row[1] for row in told[len(known) :]}) == 1
+    bodies = rows(database, "SELECT body FROM event WHERE body IS NOT NULL")
+    assert len(bodies) == len(known) + 1
 
 
 def test_the_same_id_in_another_account_is_another_event(database: Database, now: datetime) -> None:

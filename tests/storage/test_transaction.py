@@ -79,11 +79,11 @@ def test_ids_go_up_from_transaction_to_transaction(database: Database) -> None:
     seen: list[int] = []
     for count in (1, 3):
         with database.write() as tx:
-            events, webhooks = tx.ask_ids(("nonce", count), ("webhook", 2))()
-            rows = [(number, bytes([number]) * 16, b"", 1) for number in events]
+            nonces, events = tx.ask_ids(("nonce", count), ("event", 2))()
+            rows = [(number, bytes([number]) * 16, b"", 1) for number in nonces]
             tx.insert("nonce", f"id, {NONCE}", rows)
-        assert (len(events), len(webhooks)) == (count, 2)
-        seen += events
+        assert (len(nonces), len(events)) == (count, 2)
+        seen += nonces
     assert seen == sorted(set(seen))
 
 

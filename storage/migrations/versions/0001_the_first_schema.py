@@ -92,19 +92,27 @@ def upgrade() -> None:
         sa.Column("link_id", sa.BigInteger(), nullable=True),
         sa.Column("occurred_at", Instant(), nullable=True),
         sa.Column("received_at", Instant(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("internal", sa.Boolean(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
         sa.UniqueConstraint("dedup", name=op.f("uq_event_dedup")),
     )
     with op.batch_alter_table("event", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_event_unparsed",
-            ["id"],
-            unique=False,
-            sqlite_where=sa.text("type = 'unparsed'"),
-            postgresql_where=sa.text("type = 'unparsed'"),
-        )
-        batch_op.create_index("ix_event_user", ["user_key", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_event_webhook_id"), ["webhook_id"], unique=False)
+        for name, column, rows in (
+            ("ix_event_bare", "received_at", "body IS NULL AND webhook_id = id"),
+            ("ix_event_body", "received_at", "body IS NOT NULL"),
+            ("ix_event_unparsed", "id", "type = 'unparsed'"),
+            ("ix_event_webhook", "webhook_id", "webhook_id <> id"),
+        ):
+            batch_op.create_index(
+                name,
+                [column],
+                unique=False,
+                sqlite_where=sa.text(rows),
+                postgresql_where=sa.text(rows),
+            )
+        batch_op.create_index("ix_event_user", [sa.text("(id >> 10)"), "user_key"], unique=False)
 
     op.create_table(
         "identity",
@@ -341,54 +349,11 @@ def upgrade() -> None:
         sa.Column("error_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("account", name=op.f("pk_throttle")),
     )
-    op.create_table(
-        "webhook",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
-        ),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("received_at", Instant(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("internal", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
-    )
-    with op.batch_alter_table("webhook", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_webhook_bare",
-            ["received_at"],
-            unique=False,
-            sqlite_where=sa.text("body IS NULL"),
-            postgresql_where=sa.text("body IS NULL"),
-        )
-        batch_op.create_index(
-            "ix_webhook_body",
-            ["received_at"],
-            unique=False,
-            sqlite_where=sa.text("body IS NOT NULL"),
-            postgresql_where=sa.text("body IS NOT NULL"),
-        )
 
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP SEQUENCE hookline_id")
-    with op.batch_alter_table("webhook", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_webhook_body",
-            sqlite_where=sa.text("body IS NOT NULL"),
-            postgresql_where=sa.text("body IS NOT NULL"),
-        )
-        batch_op.drop_index(
-            "ix_webhook_bare",
-            sqlite_where=sa.text("body IS NULL"),
-            postgresql_where=sa.text("body IS NULL"),
-        )
-
-    op.drop_table("webhook")
     op.drop_table("throttle")
     op.drop_table("state")
     op.drop_table("secret_use")
@@ -452,13 +417,14 @@ def downgrade() -> None:
 
     op.drop_table("identity")
     with op.batch_alter_table("event", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_event_webhook_id"))
-        batch_op.drop_index("ix_event_user")
-        batch_op.drop_index(
+        for name in (
+            "ix_event_user",
+            "ix_event_webhook",
             "ix_event_unparsed",
-            sqlite_where=sa.text("type = 'unparsed'"),
-            postgresql_where=sa.text("type = 'unparsed'"),
-        )
+            "ix_event_body",
+            "ix_event_bare",
+        ):
+            batch_op.drop_index(name)
 
     op.drop_table("event")
     op.drop_table("consent")
