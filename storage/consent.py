@@ -68,6 +68,8 @@ class Said:
 def said(event: Event, words: Words) -> Said | None:
     """What an event says of consent; None where it says nothing."""
     match event:
+        case MessageReceived():  # nearly all of them
+            return _spoken(event, words)
         case ConsentFailed():
             return None
         case Consent():
@@ -75,13 +77,13 @@ def said(event: Event, words: Words) -> Said | None:
         case Receipt(error=Fault() as why):
             code = next((c for c in (why.code, why.underlying) if c in STOPPED), None)
             return Said("out", code) if code else None
-        case MessageReceived(text=str() as text) if event.channel in SPOKEN:
-            return _spoken(text, words)
     return None
 
 
-def _spoken(text: str, words: Words) -> Said | None:
-    word = _plain(text) if len(text) <= _LONGEST else ""
+def _spoken(event: MessageReceived, words: Words) -> Said | None:
+    if event.channel not in SPOKEN or event.text is None:
+        return None
+    word = _plain(event.text) if len(event.text) <= _LONGEST else ""
     if word in words.stop:
         return Said("out", word, asked=True)
     return Said("in", word, asked=True) if word in words.start else None

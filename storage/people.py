@@ -107,10 +107,30 @@ class People:
         user_key = self._user(one.account, one.user, user, seen, now)
         for identity, places in zip(one.event.identities, one.places, strict=True):
             place = places[0] or places[1]
-            if place:
+            if place and not self._see_again(user_key, identity, places, seen):
                 new = sightings.sighting(one.account, user_key, place, identity, seen)
                 self._note(self._placed(new, identity, places[1]), event_id, now)
         return self.survivor(user_key)
+
+    def _see_again(
+        self, user_key: bytes, identity: ChannelIdentity, places: tuple[bytes, bytes], seen: int
+    ) -> bool:
+        """Note the same as before, at an address where nobody else was; False if it is not so.
+
+        What `_note` would come to in this case, which is nearly every webhook's.
+        """
+        address, client = places
+        there = self.memory.places.get(address, {})
+        known = there.get(user_key)
+        if known is None or len(there) > 1 or not known.says(identity):
+            return False
+        if user_key in self.memory.places.get(client, ()):
+            return False
+        again = known.again(seen)
+        if again != known:
+            there[user_key] = again
+            self.changed.setdefault((address, user_key), True)
+        return True
 
     def _user(self, account: str, key: bytes, user: User, seen: int, now: int) -> bytes:
         known, name = self.memory.users.get(key), user.external_id
@@ -118,7 +138,7 @@ class People:
             named_at = seen if name else -1
             known = Known(key, account, user.id, name, named_at, None, now)
             self.memory.users[key] = self.new_users[key] = known
-        elif name not in (None, known.external_id) and seen > known.named_at:
+        elif name is not None and name != known.external_id and seen > known.named_at:
             self._change(known, external_id=name, named_at=seen)
         return known.merged_into or key
 
@@ -148,9 +168,9 @@ class People:
         if len(there) == 1 and known is not None:  # nearly always: nobody else was ever there
             self._keep(known, sightings.join(known, new))
             return
-        before = _owner(there)
+        before = sightings.owner(there)
         self._keep(known, sightings.join(known, new) if known else new)
-        after = _owner(there)
+        after = sightings.owner(there)
         if before is not None and after is not None and before != after:
             self.moves.append((new.place, before, after, event_id, now))
         if len(there) > 1 and after is not None:
@@ -162,8 +182,10 @@ class People:
             return
         where = row.place, row.user_key
         self.memory.places[row.place][row.user_key] = row
-        same = known is not None and row.is_like(known)
-        self.changed[where] = same and self.changed.get(where, True)
+        if known is not None and row.is_like(known):
+            self.changed.setdefault(where, True)
+        else:
+            self.changed[where] = False
         if row.client_id in self.memory.clients:
             self.memory.clients[row.client_id].add(row.place)
 
@@ -174,7 +196,7 @@ class People:
         users = self.memory.users
         ids |= {key: users[key].id for key in there if key in users}
         itself = [key for key, c in there.items() if _is_itself(ids.get(key, ""), c)]
-        owner = _owner({key: c for key, c in there.items() if key not in itself})
+        owner = sightings.owner({key: c for key, c in there.items() if key not in itself})
         if owner is not None:
             for key in itself:
                 self.merge(there[key].account, ids[key], owner, now)
@@ -242,7 +264,7 @@ class People:
         others = [places[place][user] for (place, user), same in self.changed.items() if not same]
         self.tx.upsert("identity", sightings.COLUMNS, others, sightings.KEY)
         self.tx.update(
-            "identity", sightings.KEY, sightings.CHANGING, [_changing(row) for row in later]
+            "identity", sightings.KEY, sightings.CHANGING, [row.changing() for row in later]
         )
 
 
@@ -269,18 +291,6 @@ def _move_rest(tx: Transaction, old: bytes, new: bytes, now: int) -> None:
         assert before is not None
         assert after is not None
         lanes.join(tx, before, after, moment(now))
-
-
-def _changing(row: Sighting) -> tuple[object, ...]:
-    return row.place, row.user_key, row.client_at, row.status, row.status_at, row.active_at
-
-
-def _owner(there: dict[bytes, Sighting]) -> bytes | None:
-    """Whose a place is; None if nobody was ever seen active there."""
-    active = [known for known in there.values() if known.active_at]
-    if len(active) < 2:
-        return active[0].user_key if active else None
-    return max(active, key=sightings.holds).user_key
 
 
 def _is_itself(user_id: str, known: Sighting) -> bool:

@@ -14,11 +14,11 @@ from storage.columns import Asked
 from storage.dialects import Transaction
 
 COLUMNS = (
-    "place, user_key, account, channel, identity, platform, client_id, client_at, app_id, status,"
+    "place, user_key, account, channel, identity, platform, client_id, app_id, status, client_at,"
     " status_at, active_at"
 )
 KEY = "place, user_key"
-CHANGING = "client_at, status, status_at, active_at"
+CHANGING = "status, client_at, status_at, active_at"
 _SDK = frozenset({"web", "ios", "android", "sdk", "api"})  # clients without an address
 _RANK = {"active": 3, "blocked": 2, "inactive": 1}  # of two that were said at the same time
 
@@ -39,15 +39,37 @@ class Sighting(NamedTuple):
     identity: str | None
     platform: str | None
     client_id: str | None
-    client_at: int
     app_id: str | None
     status: str
+    client_at: int
     status_at: int
     active_at: int
 
     def is_like(self, other: "Sighting") -> bool:
         """Whether all is the same but CHANGING: so it is with the next webhook of a user."""
-        return self[:7] == other[:7] and self.app_id == other.app_id
+        return self[:8] == other[:8]
+
+    def changing(self) -> tuple[Any, ...]:
+        """The values of KEY and CHANGING."""
+        return self[:2] + self[8:]
+
+    def says(self, identity: ChannelIdentity) -> bool:
+        """Whether the report of an identity says nothing new but its time."""
+        i = identity
+        said = i.channel, i.identity, i.platform, i.client_id, i.app_id, i.status
+        return self[3:9] == said
+
+    def again(self, at: int) -> "Sighting":
+        """This one joined with the same report of another time: the later of each of its times."""
+        client_at, status_at, active_at = self[9:]
+        return Sighting._make(
+            (
+                *self[:9],
+                at if at > client_at and self.client_id else client_at,
+                at if at > status_at else status_at,
+                at if at > active_at and self.status == "active" else active_at,
+            )
+        )
 
     def identity_seen(self) -> ChannelIdentity:
         """As handlers see it."""
@@ -68,9 +90,9 @@ def sighting(
         identity.identity,
         identity.platform,
         identity.client_id,
-        at if identity.client_id else -1,
         identity.app_id,
         identity.status,
+        at if identity.client_id else -1,
         at,
         max(at, 1) if identity.status == "active" else 0,
     )
@@ -91,9 +113,9 @@ def join(one: Sighting, other: Sighting) -> Sighting:
         second.identity or first.identity,
         by_client.platform or first.platform or second.platform,
         by_client.client_id,
-        by_client.client_at,
         second.app_id or first.app_id,
         second.status,
+        by_client.client_at,
         second.status_at,
         max(one.active_at, other.active_at),
     )
@@ -115,8 +137,15 @@ def _told(seen: Sighting) -> tuple[int, str, str]:
     return seen.client_at, seen.client_id or "", seen.platform or ""
 
 
-def holds(seen: Sighting) -> tuple[int, bytes]:
-    """By which of several active sightings at one place its owner is known: the greatest."""
+def owner(there: dict[bytes, Sighting]) -> bytes | None:
+    """Whose a place is; None if nobody was ever seen active there."""
+    active = [known for known in there.values() if known.active_at]
+    if len(active) < 2:
+        return active[0].user_key if active else None
+    return max(active, key=_last_active).user_key
+
+
+def _last_active(seen: Sighting) -> tuple[int, bytes]:
     return seen.active_at, seen.user_key
 
 
