@@ -214,6 +214,8 @@ def as_moment(found: Any) -> datetime | None:
 
 def _iso(found: str) -> datetime:
     when = datetime.fromisoformat(found)
+    if when.tzinfo is UTC:
+        return when
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 

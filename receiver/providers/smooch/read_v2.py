@@ -12,6 +12,7 @@ https://developer.zendesk.com/api-reference/conversations/#tag/Webhooks
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from handlers import events
@@ -108,9 +109,15 @@ def _shared(element: Values, trigger: str | None, payload: Values) -> Values:
         "channel": clients.channel(platform) or clients.passthrough(trigger),
         "conversation_id": fields.ident(payload.get("conversation"), "id"),
         "message_id": fields.ident(message, "id"),
-        "occurred_at": fields.as_moment(element.get("createdAt")),
+        "occurred_at": _occurred_at(element, trigger, message),
         "raw": element,
     }
+
+
+def _occurred_at(element: Values, trigger: str | None, message: Any) -> datetime | None:
+    """When a message was received, of all else when the event was made."""
+    own = fields.as_obj(message) if trigger == "conversation:message" else {}
+    return fields.as_moment(own.get("received")) or fields.as_moment(element.get("createdAt"))
 
 
 def _person(payload: Values, about: Values) -> Values:
@@ -134,7 +141,6 @@ def _message(payload: Values, found: Values, cls: Make) -> Event:
     """Whose message it is, the author's type says; `cls` where it says neither."""
     message = fields.as_obj(payload.get("message"))
     make = MESSAGES.get(fields.text(message.get("author"), "type"))
-    found["occurred_at"] = fields.as_moment(message.get("received")) or found["occurred_at"]
     if make is None:
         return cls(**found)
     content = fields.as_obj(message.get("content"))
