@@ -34,7 +34,6 @@ LINGER = 1.0  # seconds that a body may still take once it is of no use, so that
 READ = 256 * 1024  # bytes that uvloop and asyncio read at most at once
 
 _PER_FIELD = len(": \r\n")
-_WATCHED = frozenset({b"host", b"transfer-encoding"})
 
 log = get_logger()
 
@@ -258,14 +257,19 @@ def check(version: str, target: bytes, headers: Headers) -> None:
         raise BadHead(431, "the head has too many fields")
     if version not in ("1.1", "1.0"):
         raise BadHead(505, "neither HTTP/1.1 nor HTTP/1.0")
-    watched = [field for field in headers if field[0] in _WATCHED]
-    hosts = [value.lower() for name, value in watched if name == b"host"]
+    hosts: list[bytes] = []
+    codings: list[bytes] = []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value.lower())
+        elif name == b"transfer-encoding":
+            codings.append(value)
     if len(hosts) > 1 or (version == "1.1" and not hosts):
         raise BadHead(400, "not exactly one Host")
     if not target.startswith(b"/") and _authority(target).lower() not in hosts:
         raise BadHead(400, "the target is not on this host")
-    if len(watched) > len(hosts):
-        _check_coding(version, [value for name, value in watched if name != b"host"])
+    if codings:
+        _check_coding(version, codings)
 
 
 def _authority(target: bytes) -> bytes:

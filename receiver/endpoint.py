@@ -284,5 +284,5 @@ def _outcome(account: str, stored: Stored, began: float, ended: float) -> dict[s
 
 
 def _ms(began: float, ended: float) -> float:
-    """Milliseconds."""
-    return round((ended - began) * 1000, 2)
+    """Milliseconds, with two digits, for half of what `round` costs."""
+    return int((ended - began) * 100_000) / 100

@@ -50,10 +50,13 @@ def _matching(value: bytes, secrets: Sequence[bytes]) -> int | None:
 
     Digests are compared, and all of them, so that the time tells neither lengths nor which one.
     """
+    found = None
     given = sha256(value).digest()
-    same = [hmac.compare_digest(sha256(secret).digest(), given) for secret in secrets]
-    matching = [index for index, secret in enumerate(secrets) if same[index] and secret.strip()]
-    return matching[0] if matching else None
+    for index, secret in enumerate(secrets):
+        same = hmac.compare_digest(sha256(secret).digest(), given)
+        if same and secret.strip() and found is None:
+            found = index
+    return found
 
 
 def explain(
