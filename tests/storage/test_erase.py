@@ -130,3 +130,14 @@ def test_somebody_who_is_but_a_number_leaves_none(database: Database, now: datet
         quarantine.add(tx, [refused("a", b'{"from": "%s"}' % PHONE[1:].encode())])
         erase.erase(tx, "a", f"sms:{PHONE}")
     assert PHONE[1:] not in everything(database)
+
+
+def test_a_body_goes_with_any_of_those_whom_it_tells_of(database: Database, now: datetime) -> None:
+    together = (message(1, "stays"), message(1, "goes"))
+    with database.write() as tx:
+        inbox.save(tx, [Delivery("a", b"both of them", together, now)], now)
+        assert erase.erase(tx, "a", "goes").events == 1
+    assert "both of them" not in everything(database)
+    with database.read() as tx:
+        told = [row[0] for row in tx.run("SELECT key FROM event ORDER BY id")]
+    assert told == ["m:stays:1", ""]

@@ -91,3 +91,21 @@ def test_receipts_go_with_the_events(database: Database, now: datetime) -> None:
     with database.write() as tx:
         inbox.save(tx, [Delivery("a", b"body", (event,), now)], now)
     assert prune_all(database, now + timedelta(days=181)).receipts == 1
+
+
+def test_what_came_together_goes_together_when_all_of_it_is_done(
+    database: Database, now: datetime
+) -> None:
+    people = [MessageReceived(id=f"m:{n}", user=User(f"u{n}")) for n in range(3)]
+    with database.write() as tx:
+        inbox.save(tx, [Delivery("a", b"body", tuple(people), now)], now)
+        claims = lanes.claim(tx, Queue.DISPATCH, now, timedelta(seconds=60), 10)
+        lanes.finish(tx, claims[:2], now)
+        lanes.bury(tx, claims[2], "a poison", now)
+    years = now + timedelta(days=1000)
+    assert count(database, years) == prune_all(database, years) == Pruned()
+    with database.write() as tx:
+        tx.run("DELETE FROM job")
+    assert prune_all(database, years) == Pruned(1, 1)
+    with database.read() as tx:
+        assert tx.run("SELECT count(*) FROM event").scalar_one() == 0
