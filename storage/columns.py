@@ -15,8 +15,9 @@ def names(columns: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
-def overwrite(columns: str, key: str) -> str:
-    """How an insert goes on where its key is there: it overwrites all else."""
+def overwrite(columns: str, key: str, only: str) -> str:
+    """How an insert goes on where its key is there: it overwrites all else, if `only` holds."""
     keys = names(key)
     changes = [f"{name} = excluded.{name}" for name in names(columns) if name not in keys]
-    return f"ON CONFLICT ({key}) DO UPDATE SET {', '.join(changes)}"
+    where = f" WHERE {only}" if only else ""
+    return f"ON CONFLICT ({key}) DO UPDATE SET {', '.join(changes)}{where}"

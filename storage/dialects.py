@@ -31,7 +31,8 @@ class Transaction(Protocol):
     insert_new: the rows whose `unique` column is not there yet. Returns a function that waits for
                 the answer: the values of that column that were new. The table has an `id`, and
                 those given are new ones.
-    upsert:     insert, or overwrite all columns but the key.
+    upsert:     insert, or overwrite all columns but the key; where `only` is given, if that holds:
+                SQL in which excluded.x is a column of the new row, and table.x of the one there.
     ids:        `count` new ids, ascending; later callers get larger ones. ask_ids: the same for
                 several (table, count); returns a function that waits for the answer.
     lock_lanes: until the transaction ends nobody else works on these lanes. They are ours as soon
@@ -54,7 +55,9 @@ class Transaction(Protocol):
     def insert_new(
         self, table: str, columns: str, rows: Sequence[Any], unique: str
     ) -> Callable[[], set[Any]]: ...
-    def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None: ...
+    def upsert(
+        self, table: str, columns: str, rows: Sequence[Any], key: str, only: str = ""
+    ) -> None: ...
     def ids(self, table: str, count: int) -> Sequence[int]: ...
     def ask_ids(self, *wanted: tuple[str, int]) -> Callable[[], list[Sequence[int]]]: ...
     def lock_lanes(self, lanes: Iterable[int]) -> None: ...

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from handlers.event import Event
+from handlers.event import Event, LinkOutcome, Receipt
 from handlers.events import Unknown, UserMerged
-from storage import consent, facts, keys, lanes
+from storage import consent, keys, lanes, links, receipts
 from storage.consent import USUAL, Words
 from storage.dialects import Transaction
 from storage.people import People
@@ -265,6 +265,7 @@ def _apply(
     """Note the people, apply the facts, and queue the work, event by event."""
     at = micros(now)
     jobs: list[lanes.NewJob] = []
+    told: list[tuple[str, Receipt]] = []
 
     def queue() -> None:
         lanes.add(tx, jobs, now)
@@ -279,9 +280,11 @@ def _apply(
             queue()
             for discarded in event.discarded:
                 people.merge(row.account, discarded, user_key, at)
-        if facts.concerns(event):
+        if isinstance(event, Receipt):
+            told.append((row.account, event))
+        elif isinstance(event, LinkOutcome) and user_key is not None:
             people.flush()
-            link_id = facts.apply(tx, row.account, event, user_key, now)
+            link_id = links.settle(tx, row.account, event, user_key, now)
             if link_id is not None:
                 tx.run("UPDATE event SET link_id = ? WHERE id = ?", link_id, event_id)
         said = consent.said(event, deliveries[row.delivery].words)
@@ -291,3 +294,4 @@ def _apply(
         jobs.append(lanes.NewJob(Queue.DISPATCH, event_id, row.account, lane, now))
     people.flush()
     queue()
+    receipts.note(tx, told, now)

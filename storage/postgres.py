@@ -88,10 +88,12 @@ class Postgres:
         found = self._bulk(_insert(table, columns, tail), table, columns, chosen)
         return lambda: set() if found is None else {row[0] for row in found.fetchall()}
 
-    def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None:
+    def upsert(
+        self, table: str, columns: str, rows: Sequence[Any], key: str, only: str = ""
+    ) -> None:
         at = [names(columns).index(name) for name in names(key)]
         last = {tuple(row[i] for i in at): row for row in rows}
-        sql = _insert(table, columns, overwrite(columns, key))
+        sql = _insert(table, columns, overwrite(columns, key, only))
         self._bulk(sql, table, columns, [last[k] for k in sorted(last)])
 
     def ids(self, table: str, count: int) -> Sequence[int]:

@@ -121,8 +121,10 @@ class Sqlite:
             new = {row[0] for row in self._fetch(latest, (inserted,))}
         return lambda: new
 
-    def upsert(self, table: str, columns: str, rows: Sequence[Any], key: str) -> None:
-        self._many(_insert(table, columns, overwrite(columns, key)), rows)
+    def upsert(
+        self, table: str, columns: str, rows: Sequence[Any], key: str, only: str = ""
+    ) -> None:
+        self._many(_insert(table, columns, overwrite(columns, key, only)), rows)
 
     def ids(self, table: str, count: int) -> Sequence[int]:
         return self.ask_ids((table, count))()[0]

@@ -1,8 +1,10 @@
 """What webhooks state is kept, in whatever order and however often it comes."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import count
+from random import Random
 from typing import Any
 
 from handlers.actions import Link, Reply
@@ -190,6 +192,51 @@ def test_receipts_only_go_up(database: Database, now: datetime) -> None:
         happen(database, now, *(outcome(kind, message_id=f"m-{number}") for kind in story))
     found = rows(database, "SELECT status FROM receipt ORDER BY message_id")
     assert found == [(status,) for _, status in RECEIPTS]
+
+
+def test_receipts_that_come_together_say_the_same_as_one_by_one(
+    database: Database, now: datetime
+) -> None:
+    numbers = [_said(database, now, "uncertain") for _ in range(2)]
+    told = [
+        outcome(kind, message_id=f"m-{number}", reference=f"hl-{number}")
+        for kind in (MessageRead, MessageDelivered, MessageQueued)
+        for number in numbers
+    ]
+    foreign = outcome(MessageFailed, message_id="m-other", reference="hl-987654")
+    with database.write() as tx:
+        batch = [Delivery("chat", b"{}", (event,), now) for event in (*told, foreign)]
+        assert inbox.save(tx, batch, now) == [1] * 7
+    found = rows(database, "SELECT message_id, status FROM receipt ORDER BY message_id")
+    assert found == [
+        *((f"m-{number}", "message.read") for number in numbers),
+        ("m-other", "message.failed"),
+    ]
+    sent = rows(database, "SELECT status, message_id FROM action ORDER BY id")
+    assert sent == [("sent", f"m-{number}") for number in numbers]
+    assert rows(database, "SELECT count(*) FROM job WHERE state = 4") == [(0,)]
+
+
+def test_two_receivers_with_the_same_receipts_in_another_order_both_end(
+    database: Database, now: datetime
+) -> None:
+    """They wait for each other's rows, and must not do so in a circle."""
+    numbers = [_said(database, now, "queued") for _ in range(20)]
+
+    def receive(seed: int) -> None:
+        chosen = [f"{number}" for number in numbers]
+        Random(seed).shuffle(chosen)
+        told = [
+            MessageDelivered(id=f"{seed} {name}", message_id=name, reference=f"hl-{name}")
+            for name in chosen
+        ]
+        with database.write() as tx:
+            inbox.save(tx, [Delivery("chat", b"{}", (event,), now) for event in told], now)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(receive, range(40)))
+    assert rows(database, "SELECT count(*) FROM receipt") == [(20,)]
+    assert rows(database, "SELECT count(*) FROM event") == [(800,)]
 
 
 # The action's status; the receipt's account and reference; what the action is then; its message.
