@@ -3,7 +3,7 @@ Which events are about a person, and which came in one request.
 
 The index by person has the events of one block of ids together, newer blocks behind older ones: a
 new event goes where the last ones went, and not to the person's own page among all the others,
-which would be a page written for each. To read it is a look-up for each block: a few
+which would be a page written for each. To read it is a look-up for each block: fifty
 milliseconds with ten million events, for what people ask for now and then.
 """
 

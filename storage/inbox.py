@@ -146,14 +146,16 @@ def _lock_people(tx: Transaction, subjects: Sequence[Subject]) -> People:
 
 def _lanes(subjects: Sequence[Subject], people: People) -> set[int]:
     """The lanes of everybody concerned, those whose identity or name may pass to another too."""
-    found: set[int] = set()
+    met: set[bytes] = set()
+    merging: set[bytes] = set()
     for one in subjects:
-        users = set(one.users) | {people.survivor(key) for key in one.users}
-        others = people.seen_there(one) - users
-        merges = bool(others) or isinstance(one.event, UserMerged)
-        for queue in (Queue.DISPATCH, Queue.SEND) if merges else (Queue.DISPATCH,):
-            found.update(keys.lane(queue, key) or 0 for key in users | others)
-    return found
+        users = {*one.users, *map(people.survivor, one.users)}
+        everybody = users | people.seen_there(one)
+        met |= everybody
+        if len(everybody) > len(users) or isinstance(one.event, UserMerged):
+            merging |= everybody
+    concerned = ((Queue.DISPATCH, met), (Queue.SEND, merging))
+    return {keys.lane(queue, key) or 0 for queue, users in concerned for key in users}
 
 
 def _name(tx: Transaction, rows: Sequence[_Row], now: datetime) -> None:

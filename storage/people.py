@@ -95,8 +95,8 @@ class People:
 
     def seen_there(self, one: Subject) -> set[bytes]:
         """The keys of all users who were seen at the identities that an event names."""
-        there = (place for pair in one.places for place in pair)
-        return {user_key for place in there for user_key in self.memory.places.get(place, ())}
+        known = self.memory.places
+        return {user for pair in one.places for place in pair for user in known.get(place, ())}
 
     def see(self, one: Subject, event_id: int | None, now: int) -> bytes | None:
         """Note the event's user and identities; the key of the user, None if it is about nobody."""

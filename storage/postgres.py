@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlmodel import SQLModel
 
+from storage import arrays
 from storage.columns import Asked, names, overwrite
 from storage.memory import Memory
 
@@ -38,10 +39,7 @@ class Rows(psycopg.Cursor[Any]):
 
 
 class Postgres:
-    """Any number of processes: rows are locked in the order of their keys, so none deadlocks.
-
-    Arrays of bytes go as they are (%b): spelt out, a list of keys costs five times as much.
-    """
+    """Any number of processes: rows are locked in the order of their keys, so none deadlocks."""
 
     name = "postgresql"
     alone = False
@@ -65,8 +63,9 @@ class Postgres:
 
     def _known(self, table: str, columns: str, key: str, keys: Iterable[Any]) -> Rows | None:
         wanted = list(dict.fromkeys(keys))
-        sql = f"SELECT {columns} FROM {table} WHERE {key} = ANY(%b::{_array(table, key)})"
-        return self._run(sql, (wanted,)) if wanted else None
+        array = _array(table, key)
+        sql = f"SELECT {columns} FROM {table} WHERE {key} = ANY({arrays.mark(array)})"
+        return self._run(sql, (arrays.written(array, wanted),)) if wanted else None
 
     def insert(self, table: str, columns: str, rows: Sequence[Any], **computed: str) -> None:
         self._bulk(_insert(table, columns, **computed), table, columns, rows)
@@ -142,33 +141,9 @@ def pipeline(connection: Connection) -> Iterator[None]:
 
 
 def _arrays(table: str, columns: str, rows: Sequence[Any]) -> list[Any]:
-    """One array for each column of these rows. Bytes go as they are; other values are cheaper to
-    spell out here than to send as they are."""
+    """One array for each column of these rows."""
     turned = zip(names(columns), zip(*rows, strict=True), strict=True)
-    return [_SPELL.get(_array(table, name), list)(column) for name, column in turned]
-
-
-def _spelt(values: Sequence[Any]) -> str:
-    """An array of numbers or truth values, as PostgreSQL reads it."""
-    return "{" + ",".join(["NULL" if v is None else str(v) for v in values]) + "}"
-
-
-def _quoted(values: Sequence[str | None]) -> str:
-    """An array of texts, as PostgreSQL reads it.
-
-    https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
-    """
-    safe = (None if v is None else v.replace("\\", "\\\\").replace('"', '\\"') for v in values)
-    return "{" + ",".join(["NULL" if v is None else f'"{v}"' for v in safe]) + "}"
-
-
-_SPELL: dict[str, Callable[[Sequence[Any]], Any]] = {
-    "bigint[]": _spelt,
-    "integer[]": _spelt,
-    "smallint[]": _spelt,
-    "boolean[]": _spelt,
-    "text[]": _quoted,
-}
+    return [arrays.written(_array(table, name), column) for name, column in turned]
 
 
 @lru_cache(maxsize=256)
@@ -191,8 +166,7 @@ def _update(table: str, key: str, changing: str) -> str:
 @lru_cache(maxsize=256)
 def _columns(table: str, columns: str) -> str:
     """A table made of one array for each column."""
-    kinds = [_array(table, name) for name in names(columns)]
-    marks = [f"{'%s' if kind in _SPELL else '%b'}::{kind}" for kind in kinds]
+    marks = [arrays.mark(_array(table, name)) for name in names(columns)]
     return f"unnest({', '.join(marks)})"
 
 
