@@ -13,7 +13,7 @@ from storage.dialects import Transaction
 from storage.tables import BLOCK
 
 _PAGE = 1000  # blocks that are asked for at once
-_SIZE = f"SELECT {BLOCK} FROM event ORDER BY id"
+_BLOCKS = f"SELECT {BLOCK} FROM event ORDER BY id"
 _HERE = f"{BLOCK.replace('id', 'e.id')} = value"
 
 
@@ -31,8 +31,8 @@ def of_people(tx: Transaction, people: Sequence[bytes]) -> list[int]:
 
 
 def _blocks(tx: Transaction) -> range:
-    first = tx.run(f"{_SIZE} LIMIT 1").fetchall()
-    last = tx.run(f"{_SIZE} DESC LIMIT 1").fetchall()
+    first = tx.run(f"{_BLOCKS} LIMIT 1").fetchall()
+    last = tx.run(f"{_BLOCKS} DESC LIMIT 1").fetchall()
     return range(first[0][0], last[0][0] + 1) if first else range(0)
 
 

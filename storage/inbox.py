@@ -197,7 +197,7 @@ def _insert_events(
 ) -> dict[int, _Row]:
     """Insert those that are new; they by id, in the order in which they came."""
     values, webhook = [], 0
-    for event_id, row in zip(ids, rows, strict=False):
+    for event_id, row in zip(ids, rows, strict=False):  # not all ids, where some are left out
         event, about = row.event, row.about
         if row.position == 0:
             webhook = event_id
@@ -220,7 +220,7 @@ def _insert_events(
             )
         )
     fresh = _new(tx, rows, values)
-    if len(fresh) < len(rows) > len(deliveries):
+    if len(fresh) < len(rows):  # seldom: then a first one may be missing
         _keep_bodies(tx, deliveries, fresh)
     return fresh
 

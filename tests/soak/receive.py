@@ -212,8 +212,9 @@ def _uncounted(opened: Database, stored: Counter[int], users: int) -> int:
     """By how much the handlers' counts differ from what is stored, over all persons."""
     said = Counter(number % users for number in stored.elements())
     sql = (
-        "SELECT e.message_id, s.body FROM state s JOIN event e ON e.id ="
-        " (SELECT min(id) FROM event WHERE user_key = s.user_key)"
+        "SELECT e.message_id, s.body FROM state s"
+        " JOIN (SELECT user_key, min(id) AS id FROM event GROUP BY user_key) f"
+        " ON f.user_key = s.user_key JOIN event e ON e.id = f.id"
     )
     with opened.read() as tx:
         rows = tx.run(sql).fetchall()

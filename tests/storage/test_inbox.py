@@ -86,6 +86,23 @@ def test_the_first_event_that_is_new_keeps_the_body_for_the_others(
     assert len(bodies) == len(known) + 1
 
 
+def test_a_body_is_kept_whatever_else_in_its_batch_is_left_out(
+    database: Database, now: datetime
+) -> None:
+    save(database, now, delivery(now, message(1)))
+    several = Delivery("support", b"[1,2]", (message(1), message(2)), now)
+    others = [delivery(now, message(number)) for number in (3, 4)]
+    with database.write() as tx:
+        met = inbox.meet(tx, [*others, several])
+        assert inbox.store(tx, met, [2], now) == [0, 0, 1]
+    told = rows(
+        database,
+        "SELECT w.id = e.id, w.body FROM event e JOIN event w ON w.id = e.webhook_id"
+        " WHERE e.key = 'message:2'",
+    )
+    assert [(bool(own), bytes(body)) for own, body in told] == [(True, several.body)]
+
+
 def test_the_same_id_in_another_account_is_another_event(database: Database, now: datetime) -> None:
     other = delivery(now, message(1), account="sales")
     assert save(database, now, delivery(now, message(1)), other) == [1, 1]
