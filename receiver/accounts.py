@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from receiver.options import AccountOptions, reveal
 from receiver.provider import Provider
@@ -13,7 +14,8 @@ from storage.consent import USUAL, Words
 class Account:
     """One integration. Its name is the URL and the key of everything stored.
 
-    words: by which people stop and start text messages.
+    secrets: all that are configured; `live` are those that prove a request.
+    words:   by which people stop and start text messages.
     """
 
     name: str
@@ -21,6 +23,10 @@ class Account:
     options: AccountOptions
     secrets: tuple[bytes, ...]
     words: Words = USUAL
+
+    def live(self, now: datetime) -> tuple[bytes, ...]:
+        """The secrets that are good at this time, in the same order."""
+        return self.secrets[:1] if self.options.only_first(now) else self.secrets
 
     @property
     def receives(self) -> bool:

@@ -1,8 +1,16 @@
 """What every account can set. A provider's own settings extend this model."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PositiveFloat, SecretStr
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    PositiveFloat,
+    SecretStr,
+)
 
 
 def _not_empty(secret: SecretStr) -> SecretStr:
@@ -24,6 +32,7 @@ class AccountOptions(BaseModel):
 
     webhook_secrets: any of them is good, so that they can be rotated; empty where the account
                      receives nothing. An empty secret is refused.
+    old_secrets_until: from then on only the first of them is good; None: all are.
     rate:            requests per second that may be sent, by all workers together; None: any.
     fetch_identities: whether addresses that the webhooks hide are fetched, once for each user;
                      without complete credentials they never are.
@@ -36,10 +45,15 @@ class AccountOptions(BaseModel):
 
     provider: str
     webhook_secrets: list[Secret] = []
+    old_secrets_until: AwareDatetime | None = None
     rate: PositiveFloat | None = None
     fetch_identities: bool = True
     uncertain: Literal["hold", "repeat"] = "hold"
     base_url: str | None = None
+
+    def only_first(self, now: datetime) -> bool:
+        """Whether the time of all secrets but the first has ended."""
+        return self.old_secrets_until is not None and now >= self.old_secrets_until
 
     def lacks(self) -> list[str]:
         """The settings without which nothing can be sent."""

@@ -13,7 +13,7 @@ def admit(account: Account, headers: Headers, body: bytes, now: datetime) -> Del
     """A request that proves that the provider sent it, not read yet. Raises Refused."""
     inbound = account.provider.inbound
     assert inbound is not None
-    proof = inbound.verify(headers, body, account.secrets, now, account.options)
+    proof = inbound.verify(headers, body, account.live(now), now, account.options)
     return Delivery(
         account.name,
         body,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,6 +24,8 @@ def shown(value: Any) -> Any:
             return HIDDEN
         case timedelta():
             return written(value)
+        case datetime():
+            return value.isoformat()
         case str():
             return hide_password(value)
         case _:

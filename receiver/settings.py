@@ -202,6 +202,7 @@ _WORDS = {
     "model_type": "should be a table",
     "model_attributes_type": "should be a table",
     "string_type": "should be text, in quotes",
+    "timezone_aware": "has no time zone: write 2026-12-31T12:00:00Z, or +01:00 for the Z",
 }
 
 

@@ -80,12 +80,15 @@ def secrets(as_json: JsonFlag = False) -> None:
     configured = accounts(load_settings().accounts)
     with opened() as database, database.read() as tx:
         rows = list(_secrets(configured, known(tx)))
-    columns = ["account", "position", "fingerprint", "uses", "first_at", "last_at"]
+    columns = ["account", "position", "fingerprint", "uses", "first_at", "last_at", "until"]
     show(rows, columns, as_json)
 
 
 def _secrets(configured: "dict[str, Account]", found: "list[Use]") -> Iterator[dict[str, Any]]:
-    """Those that are configured, by position (1 is the first), then those that no longer are."""
+    """Those that are configured, by position (1 is the first), then those that no longer are.
+
+    until: when it ends to be good; None: never.
+    """
     from receiver.notebook import fingerprint
 
     used = {(use.account, use.fingerprint): asdict(use) for use in found}
@@ -94,6 +97,8 @@ def _secrets(configured: "dict[str, Account]", found: "list[Use]") -> Iterator[d
             name = fingerprint(account.name, secret)
             never = {"uses": 0, "first_at": None, "last_at": None}
             known = used.pop((account.name, name), never)
-            yield {"account": account.name, "fingerprint": name, **known, "position": position}
+            until = account.options.old_secrets_until if position > 1 else None
+            place = {"position": position, "until": until}
+            yield {"account": account.name, "fingerprint": name, **known, **place}
     for gone in used.values():
-        yield {**gone, "position": None}
+        yield {**gone, "position": None, "until": None}

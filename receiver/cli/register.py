@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,7 +87,8 @@ def _account(name: str) -> "Account":
     if lacks := options.lacks():
         where = ", ".join(f"accounts.{name}.{lack}" for lack in lacks)
         raise Failure(f"the provider cannot be asked without {where}")
-    return accounts(settings.accounts)[name]
+    account = accounts(settings.accounts)[name]
+    return replace(account, secrets=account.live(datetime.now(UTC)))
 
 
 def _by_hand(account: "Account", url: str) -> str:

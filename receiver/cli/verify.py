@@ -1,5 +1,6 @@
 """`hookline verify`: is this request genuine, and if not, why not."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,14 +104,24 @@ def _judge(
     """The steps, and why it is refused; None if it is genuine."""
     from receiver.errors import Refused
     from receiver.options import reveal
+    from receiver.provider import Step
 
-    secrets = [reveal(secret).encode() for secret in options.webhook_secrets]
-    steps = codec.explain(headers, body, secrets, now, options)
+    every = [reveal(secret).encode() for secret in options.webhook_secrets]
+    good = every[:1] if options.only_first(now) else every
+    steps = codec.explain(headers, body, good, now, options)
     try:
-        codec.verify(headers, body, secrets, now, options)
+        codec.verify(headers, body, good, now, options)
     except Refused as refused:
+        with suppress(Refused):
+            codec.verify(headers, body, every, now, options)
+            steps.append(Step("old secret", False, _ended(options)))
         return steps, str(refused)
     return steps, None
+
+
+def _ended(options: Any) -> str:
+    until = options.old_secrets_until.isoformat()
+    return f"proved by an old secret, which was good until {until} (old_secrets_until)"
 
 
 def _say(file: str, account: str, steps: list["Step"], reason: str | None) -> None:

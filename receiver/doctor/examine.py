@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -29,7 +30,10 @@ T = TypeVar("T")
 async def examine(settings: Settings, clock: Clock, url: str | None) -> list[Finding]:
     """All findings. `url`: the public address; None takes those that are registered."""
     base = base_of(url) if url else None
-    known = accounts(settings.accounts).values()
+    known = [
+        replace(account, secrets=account.live(clock()))
+        for account in accounts(settings.accounts).values()
+    ]
     found = await asyncio.to_thread(here.examine, settings)
     async with Sender(clock) as sender:
         answers = await asyncio.gather(*(_ask(sender, account, clock) for account in known))

@@ -64,11 +64,12 @@ class Reception:
         return inbound.sign(body, secret.encode(), self.clock(), once)
 
 
-def known(*secrets: str) -> dict[str, Account]:
-    """A Smooch and a Sinch account with these secrets."""
+def known(*secrets: str, **more: Any) -> dict[str, Account]:
+    """A Smooch and a Sinch account with these secrets. more: options of both."""
+    given = {"webhook_secrets": secrets, **more}
     options: dict[str, AccountOptions] = {
-        SMOOCH: SmoochOptions.model_validate({"provider": "smooch", "webhook_secrets": secrets}),
-        SINCH: SinchOptions.model_validate({"provider": "sinch", "webhook_secrets": secrets}),
+        SMOOCH: SmoochOptions.model_validate({"provider": "smooch", **given}),
+        SINCH: SinchOptions.model_validate({"provider": "sinch", **given}),
     }
     return accounts(options)
 
@@ -79,10 +80,11 @@ async def receiving(
     *secrets: str,
     clock: Clock | None = None,
     peer: str = "192.0.2.1",
+    options: Mapping[str, Any] = {},
     **settings: Any,
 ) -> AsyncIterator[Reception]:
     """Receive until the block ends; then everything that was noted is written."""
-    clock, configured = clock or Clock(), known(*(secrets or (NEW,)))
+    clock, configured = clock or Clock(), known(*(secrets or (NEW,)), **options)
     given = Settings.model_validate({"database_url": database_url, "spool_dir": "", **settings})
     with spooling(given) as spool:
         async with intake(given, configured, clock, lambda: None, spool) as endpoint:

@@ -141,6 +141,16 @@ def test_what_differs_at_the_provider_is_found(
     assert [detail for detail in details if words in detail]
 
 
+def test_a_secret_whose_time_has_ended_is_not_ours(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = "HOOKLINE_ACCOUNTS__SUPPORT__"
+    monkeypatch.setenv(f"{variable}WEBHOOK_SECRETS", json.dumps(["the next one", SECRET]))
+    assert problems(code=0) == [PLAIN]
+    monkeypatch.setenv(f"{variable}OLD_SECRETS_UNTIL", "2026-11-01T00:00:00Z")
+    assert problems(code=1) == [("webhook secret", "bad"), PLAIN]
+
+
 def test_a_webhook_that_is_not_registered_is_bad_until_it_is(clinic: Clinic) -> None:
     clinic.smooch.webhooks.clear()
     assert problems(code=1) == [("webhook", "bad")]

@@ -26,6 +26,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         [accounts.texts]
         provider = "sinch"
         webhook_secrets = ["another", "{SECRET}"]
+        [accounts.moved]
+        provider = "sinch"
+        webhook_secrets = ["another", "{SECRET}"]
+        old_secrets_until = 2023-11-14T22:20:00Z
         [accounts.support]
         provider = "smooch"
         webhook_secrets = ["{SECRET}"]
@@ -76,6 +80,16 @@ def test_the_steps_are_told_to_programs_too() -> None:
 )
 def test_with_the_time_of_arrival_the_age_is_judged(at: str, code: int) -> None:
     assert verify("--account", "texts", *signed(), "--at", at).exit_code == code
+
+
+def test_that_the_secret_is_an_old_one_is_told() -> None:
+    assert verify("--account", "moved", *signed(), "--at", str(SIGNED_AT)).exit_code == 0
+    result = verify("--account", "moved", *signed())
+    assert result.exit_code == 1
+    assert "good until 2023-11-14T22:20:00+00:00 (old_secrets_until)" in result.stdout
+    changed = verify("--account", "moved", *signed(), file="-", stdin=BODY + b"\n")
+    assert changed.exit_code == 1
+    assert "old secret" not in changed.stdout
 
 
 def test_a_changed_body_is_not_genuine() -> None:

@@ -1,7 +1,7 @@
 """The settings: where they come from, which wins, and that nothing wrong goes unnoticed."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -107,6 +107,25 @@ def test_a_list_in_a_variable_is_json_or_one_a_line_or_one_value(
     environ = {**ACCOUNT, "HOOKLINE_ACCOUNTS__SUPPORT__WEBHOOK_SECRETS": text}
     support = load(environ=environ).accounts["support"]
     assert [reveal(secret) for secret in support.webhook_secrets] == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-12-31T12:00:00Z", "2026-12-31T13:00:00+01:00", "2026-12-31 12:00:00Z"]
+)
+def test_a_time_is_a_moment_wherever_it_comes_from(here: Path, text: str) -> None:
+    toml(here, f'[accounts.support]\nprovider = "smooch"\nold_secrets_until = {text}\n')
+    support = load(environ={}).accounts["support"]
+    assert support.old_secrets_until == datetime(2026, 12, 31, 12, tzinfo=UTC)
+    shown = describe(load(environ={}))["accounts"]["support"]["old_secrets_until"]
+    environ = {**ACCOUNT, "HOOKLINE_ACCOUNTS__SUPPORT__OLD_SECRETS_UNTIL": shown}
+    again = load(environ=environ).accounts["support"]
+    assert again.old_secrets_until == support.old_secrets_until
+
+
+def test_a_time_without_its_zone_is_refused(here: Path) -> None:
+    toml(here, '[accounts.support]\nprovider = "smooch"\nold_secrets_until = 2026-12-31T12:00:00\n')
+    with pytest.raises(BadSettings, match="has no time zone: write 2026-12-31T12:00:00Z"):
+        load(environ={})
 
 
 def test_secrets_are_read_from_files_without_their_last_line_end(here: Path) -> None:
