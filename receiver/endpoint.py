@@ -160,7 +160,7 @@ class WebhookEndpoint:
         """The status, and why, or what was stored. Status 0: there is nobody to answer."""
         body = b""
         try:
-            body = await self._reader.read(scope["headers"], receive_)
+            body = await self._reader.read(scope["headers"], receive_, _client(scope))
             if FAILED in scope:
                 raise scope[FAILED]
             delivery = admit(account, scope["headers"], body, self._clock())

@@ -1,6 +1,7 @@
 """The body of a webhook: all of it, within bounds, and never unpacked."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from starlette.types import Receive
@@ -9,6 +10,7 @@ from receiver.provider import Headers
 
 PACKED = "a content encoding"
 ROOM = 32 * 1024 * 1024  # bytes of bodies that are still coming, of all requests together
+SHARE = 4  # one sender may have a fourth of it
 
 
 class BadBody(Exception):
@@ -35,19 +37,25 @@ class Reader:
     """Reads bodies. max_body: bytes of one. timeout: seconds for all of it.
 
     room: bytes that may have come of bodies that are not complete. Whoever sends many long bodies
-    slowly is told to come again; a body that comes in one piece, as nearly all do, needs none.
+    slowly is told to come again, and takes no more than a sender's share of it from the others; a
+    body that comes in one piece, as nearly all do, needs none.
     """
 
     def __init__(self, max_body: int, timeout: float, room: int = ROOM) -> None:
         self._max_body = max_body
         self._timeout = timeout
         self._room = max(room, max_body)
+        self._share = max(room // SHARE, max_body)
+        self._coming: Counter[str] = Counter()  # bytes by sender
 
-    async def read(self, headers: Headers, receive: Receive) -> bytes:
-        """The body. Raises Packed with a body that came whole, and BadBody or Gone else."""
+    async def read(self, headers: Headers, receive: Receive, peer: str | None) -> bytes:
+        """The body. Raises Packed with a body that came whole, and BadBody or Gone else.
+
+        peer: who sends it; None: a proxy on a Unix socket that does not say.
+        """
         packed = _is_packed(headers)
         try:
-            body = await self._body(headers, receive)
+            body = await self._body(headers, receive, peer)
         except BadBody:
             if packed:
                 raise BadBody(415, PACKED) from None
@@ -62,7 +70,7 @@ class Reader:
             raise Packed(body)
         self._checked(body)
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+    async def _body(self, headers: Headers, receive: Receive, peer: str | None) -> bytes:
         """The whole body. Raises BadBody (413, 408, 503) or Gone."""
         for key, value in headers:
             if key == b"content-length" and value.isdigit() and int(value[:20]) > self._max_body:
@@ -72,11 +80,11 @@ class Reader:
             return self._checked(message.get("body", b""))
         try:
             async with asyncio.timeout(self._timeout):  # costs more than all before it
-                return await self._rest(message, receive)
+                return await self._rest(message, receive, peer)
         except TimeoutError:
             raise BadBody(408, f"no complete body within {self._timeout:g} s") from None
 
-    async def _rest(self, message: Any, receive: Receive) -> bytes:
+    async def _rest(self, message: Any, receive: Receive, peer: str | None) -> bytes:
         parts: list[bytes] = []
         size = 0
         try:
@@ -85,14 +93,22 @@ class Reader:
                     raise Gone
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
-                self._room -= len(parts[-1])
+                self._take(peer, len(parts[-1]))
                 if size > self._max_body or not message.get("more_body"):
                     return self._checked(b"".join(parts))
-                if self._room < 0:
+                if self._room < 0 or self._coming[peer or ""] > self._share:
                     raise BadBody(503, "too many long bodies at once")
                 message = await receive()
         finally:
-            self._room += size
+            self._take(peer, -size)
+
+    def _take(self, peer: str | None, size: int) -> None:
+        """So many bytes have come, or are gone again where it is less than none."""
+        self._room -= size
+        if peer is not None:
+            self._coming[peer] += size
+            if not self._coming[peer]:
+                del self._coming[peer]
 
     def _checked(self, body: bytes) -> bytes:
         if len(body) > self._max_body:

@@ -192,10 +192,13 @@ class Answer:
 
 
 class Talk:
-    """A connection. Reading ends with TimeoutError after `timeout` seconds of silence."""
+    """A connection. Reading ends with TimeoutError after `timeout` seconds of silence.
 
-    def __init__(self, port: int, timeout: float = 15.0) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout)
+    source: the address that it comes from, one of this machine's 127.x.y.z.
+    """
+
+    def __init__(self, port: int, timeout: float = 15.0, source: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
         self._read = b""
 
     def __enter__(self) -> "Talk":

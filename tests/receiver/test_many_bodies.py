@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -62,6 +63,22 @@ def test_strangers_with_long_bodies_take_little_memory_and_nobodys_turn(server: 
     assert peak(server) < MOST
 
 
+def test_one_stranger_leaves_room_for_others(server: Serving) -> None:
+    body = message("from elsewhere").ljust(LENGTH)
+    with ExitStack() as stack:
+        for _ in range(CLIENTS):
+            stalled(stack, server, "wrong")
+        other = stack.enter_context(Talk(server.port, source="127.0.0.2"))
+        whole = request(body)
+        other.send(whole[:-1000])
+        time.sleep(0.5)  # so that it comes in two pieces at least, of which the first is long
+        other.send(whole[-1000:])
+        answer = other.answer()
+    assert answer is not None
+    assert answer.status == 200
+    assert is_stored(server.database_url, "from elsewhere")
+
+
 def test_when_they_are_gone_there_is_room_again(server: Serving) -> None:
     with ExitStack() as stack:
         for _ in range(CLIENTS):
@@ -73,6 +90,33 @@ def test_when_they_are_gone_there_is_room_again(server: Serving) -> None:
     assert answer is not None
     assert answer.status == 200
     assert is_stored(server.database_url, "long again")
+
+
+def test_half_a_gigabyte_of_strangers_bodies_is_no_trouble(server: Serving) -> None:
+    bad = request(b"a" * MEGABYTE, key="wrong")
+
+    def send(_: int) -> set[int | None]:
+        with Talk(server.port) as talk:
+            statuses = set()
+            for _ in range(50):
+                talk.send(bad)
+                answer = talk.answer()
+                statuses.add(answer.status if answer else None)
+            return statuses
+
+    with ThreadPoolExecutor(10) as pool:
+        floods = [pool.submit(send, number) for number in range(10)]
+        good = 0
+        while not all(flood.done() for flood in floods):
+            with Talk(server.port, source="127.0.0.2") as talk:
+                talk.send(request(message(f"beside {good}")))
+                answer = talk.answer()
+            assert answer is not None
+            assert answer.status == 200
+            good += 1
+    assert set().union(*(flood.result() for flood in floods)) <= {401, 503}
+    assert good > 5
+    assert peak(server) < MOST
 
 
 @pytest.mark.parametrize("key", ["wrong", None])
