@@ -29,7 +29,7 @@ from receiver.watchdog import Watchdog
 from receiver.working import Worker
 from storage import dialects
 from storage.consent import Words
-from storage.database import AWAY, Database, NewerSchema
+from storage.database import AWAY, Database, NewerSchema, why
 
 AGAIN = 1.0  # seconds between two attempts to set up a database that was away at the start
 
@@ -172,10 +172,9 @@ def _set_up(database: Database) -> bool:
                 " back it up, then run `hookline migrate`"
             )
     except AWAY as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         if not dialects.may_come_back(error):
             where = hide_password(database.url)
-            raise CannotStart(f"the database {where} cannot be used: {reason}") from None
+            raise CannotStart(f"the database {where} cannot be used: {why(error)}") from None
         log.error("database_away", part="start", error=type(error).__name__)
         return False
     except NewerSchema as newer:

@@ -20,6 +20,13 @@ AWAY = (DBAPIError, TimeoutError)
 # What SQLite and PostgreSQL call it when a disk takes no more, or a quota does not.
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "53100")
 
+# What they call a file whose bytes are not what they wrote.
+_DAMAGED = ("SQLITE_CORRUPT", "XX001", "XX002")
+TO_DO = (
+    "it is damaged: stop Hookline, keep a copy of all its files, save what can still be read with"
+    " `hookline export`, then put a backup in its place"
+)
+
 _WORTH = 20  # transactions before it is worth to fold the log
 _PASSES = 4  # over the log, while it is written to
 _REST = 256  # pages of it that may be moved while nobody writes
@@ -33,9 +40,26 @@ class NewerSchema(Exception):
 
 def is_full(error: Exception) -> bool:
     """Whether the database has no room left on its disk: it does not mend that by itself."""
+    return _name(error).startswith(_FULL)
+
+
+def is_damaged(error: Exception) -> bool:
+    """Whether something of the database can never be read again: a disk failed, or a copy did."""
+    return _name(error).startswith(_DAMAGED)
+
+
+def why(error: Exception) -> str:
+    """What the database says of an error, in one line, and what to do where that is known."""
+    lines = str(getattr(error, "orig", error)).strip().splitlines()
+    reason = lines[0] if lines else type(error).__name__
+    return f"{reason}; {TO_DO}" if is_damaged(error) else reason
+
+
+def _name(error: Exception) -> str:
+    """What the database calls an error; "" for one that it did not raise."""
     reason = getattr(error, "orig", None)
-    names = (getattr(reason, "sqlite_errorname", None), getattr(reason, "sqlstate", None))
-    return any(name in _FULL for name in names)
+    name = getattr(reason, "sqlite_errorname", None) or getattr(reason, "sqlstate", None)
+    return name or ""
 
 
 class Database:

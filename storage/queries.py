@@ -65,6 +65,13 @@ _EVENTS = (
 )
 
 
+_ALONE = (
+    "SELECT e.id, e.account, e.type, e.trigger, e.key, NULL, e.channel, e.message_id,"
+    " e.occurred_at, e.received_at, e.position, e.body, e.internal, e.error, 'unknown', 0"
+    " FROM event e"
+)
+
+
 @dataclass(slots=True)
 class Where:
     """Conditions and their values, in step."""
@@ -100,6 +107,28 @@ def _page(tx: Transaction, where: Where, before: int | None, size: int) -> list[
         here.add("e.id < ?", before)
     sql = f"{_EVENTS}{here.sql()} ORDER BY e.id DESC LIMIT ?"
     return [_event_row(row) for row in tx.run(sql, *here.values, size)]
+
+
+def events_after(
+    tx: Transaction, wanted: Filter, after: int, until: int | None, size: int
+) -> list[EventRow]:
+    """The first `size` events that fit with ids after `after` (and up to `until`), ascending."""
+    where = _event_conditions(tx, wanted)
+    where.add("e.id > ?", after)
+    if until is not None:
+        where.add("e.id <= ?", until)
+    sql = f"{_EVENTS}{where.sql()} ORDER BY e.id LIMIT ?"
+    return [_event_row(row) for row in tx.run(sql, *where.values, size)]
+
+
+def event_alone(tx: Transaction, wanted: Filter, event_id: int) -> list[EventRow]:
+    """What its own row says of an event, where nothing else can be read; empty if it does not fit.
+
+    wanted: without `status` and `user`, which are told by other rows.
+    """
+    where = _event_conditions(tx, wanted)
+    where.add("e.id = ?", event_id)
+    return [_event_row(row) for row in tx.run(f"{_ALONE}{where.sql()}", *where.values)]
 
 
 def _event_conditions(tx: Transaction, wanted: Filter) -> Where:
@@ -146,6 +175,9 @@ def _names(tx: Transaction, user: str, account: str | None) -> list[bytes]:
     return list(dict.fromkeys(found))
 
 
+_USERS = "SELECT key, id, account, external_id, created_at FROM app_user"
+
+
 @dataclass(frozen=True, slots=True)
 class UserRow:
     """A person as listed. aliases: ids that mean the same person since a merge."""
@@ -170,12 +202,23 @@ def users(
         found = _names(tx, user, account)
         marks = ",".join("?" * len(found)) or "NULL"
         where.add(f"key IN ({marks})", *found)
-    sql = (
-        "SELECT key, id, account, external_id, created_at FROM app_user"
-        f"{where.sql()} ORDER BY created_at DESC, id"
-    )
+    sql = f"{_USERS}{where.sql()} ORDER BY created_at DESC, id"
     rows = tx.run(sql + (" LIMIT ?" if limit else ""), *where.values, *([limit] if limit else []))
-    listed = rows.fetchall()
+    return _user_rows(tx, rows.fetchall())
+
+
+def users_after(
+    tx: Transaction, account: str | None, after: bytes, size: int
+) -> tuple[list[UserRow], bytes]:
+    """`size` people in the order of their keys, and where to go on; empty: there are no more."""
+    where = Where(["merged_into IS NULL", "key > ?"], [after])
+    if account is not None:
+        where.add("account = ?", account)
+    rows = tx.run(f"{_USERS}{where.sql()} ORDER BY key LIMIT ?", *where.values, size).fetchall()
+    return _user_rows(tx, rows), bytes(rows[-1][0]) if rows else after
+
+
+def _user_rows(tx: Transaction, listed: Sequence[Any]) -> list[UserRow]:
     found_keys = [bytes(row[0]) for row in listed]
     known = sightings.of_users(tx, set(found_keys))
     aliases: dict[bytes, list[str]] = {}

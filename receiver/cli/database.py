@@ -17,7 +17,7 @@ def opened(*, migrated: bool = True) -> Iterator["Database"]:
     migrated: whether its schema must be up to date.
     """
     from receiver.redact import hide_password
-    from storage.database import AWAY, Database, NewerSchema
+    from storage.database import AWAY, Database, NewerSchema, why
 
     url = load_settings().database_url.get_secret_value()
     database = Database(url, pool_size=2)
@@ -26,9 +26,8 @@ def opened(*, migrated: bool = True) -> Iterator["Database"]:
             raise Failure("the database's schema is not up to date: run `hookline migrate`")
         yield database
     except AWAY as error:
-        lines = str(getattr(error, "orig", error)).strip().splitlines()
-        reason = lines[0] if lines else error
-        raise Failure(f"the database {hide_password(url)} cannot be used: {reason}") from None
+        where = hide_password(url)
+        raise Failure(f"the database {where} cannot be used: {why(error)}") from None
     except NewerSchema as newer:
         raise Failure(str(newer)) from None
     finally:

@@ -78,11 +78,12 @@ def events(
         else:
             _table(
                 ["id", "received", "account", "type", "user", "channel", "status", "tries", "text"],
-                (_event_line(row) for row in rows),
+                (event_line(row) for row in rows),
             )
 
 
-def _event_line(row: dict[str, Any]) -> list[object]:
+def event_line(row: dict[str, Any]) -> list[object]:
+    """The cells of an event's line."""
     user = (row["user"] or {}).get("id")
     text = row["text"] or row["payload"] or row["error"]
     return [
@@ -116,12 +117,12 @@ def event_show(
         found["runs"] = asked.runs(tx, event_id)
         found["actions"] = asked.actions_of(tx, event_id)
     if as_json:
-        say_json(_plain(found))
+        say_json(plain(found))
         return
     from rich.console import Console
     from rich.json import JSON
 
-    Console().print(JSON.from_data(_plain(found), default=str))
+    Console().print(JSON.from_data(plain(found), default=str))
 
 
 @users_app.callback()
@@ -154,7 +155,7 @@ def _users(account: str | None, user: str | None, limit: int, as_json: bool) -> 
         rows = queries.users(tx, account, user, limit)
     if as_json:
         for row in rows:
-            say_json(_plain(asdict(row)))
+            say_json(plain(asdict(row)))
     else:
         _table(
             ["user", "account", "external id", "identities", "aliases"],
@@ -217,7 +218,7 @@ def show(rows: Iterable[dict[str, Any]], columns: list[str], as_json: bool) -> N
     """All rows: as JSON, or these columns as a table."""
     if as_json:
         for row in rows:
-            say_json(_plain(row))
+            say_json(plain(row))
     else:
         _table(columns, ([row.get(name) for name in columns] for row in rows))
 
@@ -245,12 +246,12 @@ def _short(text: object) -> str | None:
     return words if len(words) <= 60 else words[:59] + "…"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same with times as the events have them."""
     from handlers.codec import moment
 
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return moment(value) if isinstance(value, datetime) else value

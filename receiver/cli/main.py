@@ -10,6 +10,7 @@ from receiver.cli import (
     config,
     demo,
     doctor,
+    export,
     faring,
     keeping,
     looking,
@@ -19,6 +20,7 @@ from receiver.cli import (
     register,
     running,
     simulate,
+    tail,
     verify,
     waiting,
 )
@@ -34,6 +36,7 @@ FAMILIES = (
     verify,
     simulate,
     looking,
+    tail,
     waiting,
     faring,
     again,
@@ -41,6 +44,7 @@ FAMILIES = (
     refused,
     register,
     doctor,
+    export,
     bench,
     config,
 )
