@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 from receiver.errors import Unparsed
 
-DEPTH = 64  # levels of nesting; the providers' deepest documented body has 9
+DEPTH = 64  # levels of nesting that are read, at least; the deepest documented body has 9
 ID_LENGTH = 1024  # characters; the longest id that a provider documents (externalId)
 
 _BOM = b"\xef\xbb\xbf"
