@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from receiver.settings import load
 from storage import inbox
 from storage.database import Database, is_damaged
 from tests.conftest import NOW
-from tests.parts.process import ACCOUNT, SECRET, ask, message, message_id, request, serve
+from tests.parts.process import ACCOUNT, COMMAND, SECRET, ask, message, message_id, request, serve
 from tests.receiver.reception import SMOOCH, said
 
 PAGE = 4096  # bytes, SQLite's
@@ -171,11 +172,11 @@ def test_other_errors_are_not_taken_for_damage(url: str) -> None:
 
 
 def test_a_process_that_cannot_start_says_what_to_do(damaged: Callable[..., Path]) -> None:
-    damaged(lambda file: strike(file, "alembic_version"))
-    result = CliRunner().invoke(app, ["serve"])
-    assert result.exit_code == 1
-    assert "hookline export" in result.stderr
-    assert "sqlite:///hookline.db" in result.stderr
+    file = damaged(lambda file: strike(file, "alembic_version"))
+    done = subprocess.run([*COMMAND, "serve"], cwd=file.parent, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"sqlite:///hookline.db cannot be used" in done.stderr
+    assert b"hookline export" in done.stderr
 
 
 def test_a_running_one_stores_what_it_can_and_raises_an_alarm(tmp_path: Path) -> None:
