@@ -128,20 +128,20 @@ def _unparsed(delivery: Delivery) -> Event:
 def _lock_people(tx: Transaction, subjects: Sequence[Subject]) -> People:
     """What is known of the batch's people, with their lanes locked.
 
-    Where others write as well, what is read may name more lanes, for a merge decides which it is;
-    so it is read again until all of them are ours.
+    Where others write as well, what is read may name more lanes, for a merge decides which it is.
     """
     people = People(tx)
-    locked: set[int] = set()
-    while True:
-        if not tx.alone:
-            wanted = _lanes(subjects, people)
-            tx.lock_lanes(wanted - locked)
-            locked |= wanted
-            tx.memory.forget()  # what was read before they were locked may have changed
+
+    def now_named() -> set[int]:
+        tx.memory.forget()  # what was read before they were locked may have changed
         people.read(subjects)
-        if tx.alone or _lanes(subjects, people) <= locked:
-            return people
+        return _lanes(subjects, people)
+
+    if tx.alone:
+        people.read(subjects)
+    else:
+        lanes.lock(tx, _lanes(subjects, people), now_named)
+    return people
 
 
 def _lanes(subjects: Sequence[Subject], people: People) -> set[int]:

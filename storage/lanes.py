@@ -57,16 +57,22 @@ class Claim:
 
 
 def lock(tx: Transaction, lanes: set[int], now_named: Callable[[], set[int]]) -> None:
-    """Lock these lanes, and those that are named now that they are locked.
+    """Lock these lanes, and those that are named now that they are locked. Where this process is
+    the only writer nothing needs a lock.
 
-    now_named: read again until all that it names are ours, since until then another transaction
-    may merge two persons, and with them their lanes.
+    now_named: reads, and nothing else. Called again until all that it names are ours, since until
+    then another transaction may merge two persons, and with them their lanes.
     """
-    ours: set[int] = set()
-    while not lanes <= ours:
-        tx.lock_lanes(lanes - ours)
-        ours |= lanes
-        lanes = set() if tx.alone else now_named()
+    if tx.alone:
+        return
+    tx.run("SAVEPOINT lanes")
+    tx.lock_lanes(lanes)
+    while not (named := now_named()) <= lanes:
+        lanes = lanes | named
+        # Ours are given back first: who waits for one more while holding others, which have not
+        # been locked in the order of all, may be waited for by whoever has that one.
+        tx.run("ROLLBACK TO SAVEPOINT lanes")
+        tx.lock_lanes(lanes)
 
 
 def named(tx: Transaction, job_ids: Iterable[int]) -> set[int]:

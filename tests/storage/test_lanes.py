@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from storage import lanes
 from storage.database import Database
@@ -274,18 +273,6 @@ def waits(database: Database) -> bool:
         return bool(waiting.scalar_one())
 
 
-def patiently(step: Callable[[], object]) -> None:
-    """As the engine does: who is the victim of a deadlock (merges only) tries again."""
-    while True:
-        try:
-            step()
-        except OperationalError as error:
-            if "deadlock" not in str(error):
-                raise
-        else:
-            return
-
-
 @dataclass
 class Stress:
     """Writers, workers that sometimes die, and merges, all at once over one database.
@@ -308,7 +295,7 @@ class Stress:
         waiting = {person: list(range(self.each)) for person in mine}
         while any(waiting.values()):
             people = [p for p in mine if waiting[p] and chance.random() < 0.7]
-            patiently(lambda p=people: self._write(database, p, waiting))
+            self._write(database, people, waiting)
             for person in people:
                 del waiting[person][0]
 
@@ -342,7 +329,7 @@ class Stress:
             kept = [one for one in claims if chance.random() > 0.12]
             if kept:
                 bury = chance.random() < 0.2
-                patiently(lambda k=kept, b=bury: self._finish(database, k, b))
+                self._finish(database, kept, bury)
 
     def _finish(self, database: Database, claims: list[Claim], bury: bool) -> None:
         with database.write() as tx:
@@ -357,6 +344,32 @@ class Stress:
             with self.guard:  # before the commit: nobody can be ahead of us in these lanes
                 for one in ours:
                     self.done[one.ref // 1000].append(one.ref % 1000)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_whoever_learns_of_another_lane_gives_back_what_the_others_wait_for(
+    databases: Callable[[], Database], now: datetime
+) -> None:
+    """Each has one lane when the other's is named as well: held on to, they would never end."""
+    both, met = threading.Barrier(2), {ANN, BOB}
+
+    def work(database: Database, mine: int) -> None:
+        seen = iter([lambda: both.wait(20)])
+
+        def named() -> set[int]:
+            tx.run("SELECT 1").fetchall()  # when that is answered, the lanes are ours
+            next(seen, int)()  # the first time, until the other has its own as well
+            return met
+
+        with database.write() as tx:
+            lanes.lock(tx, {mine}, named)
+            lanes.add(tx, [NewJob(Queue.DISPATCH, mine, "a", mine, now)], now)
+
+    owners = [databases() for _ in met]
+    with ThreadPoolExecutor(2) as pool:
+        for one in [pool.submit(work, *pair) for pair in zip(owners, sorted(met), strict=True)]:
+            one.result(30)
+    assert sorted(refs(claim(owners[0], now))) == sorted(met)
 
 
 @pytest.mark.parametrize("seed", range(2))
