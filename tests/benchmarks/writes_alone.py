@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from starlette.types import Receive, Scope, Send
+
 from receiver import express, serving
 from receiver.bench.load import loop_factory
 from receiver.commit import GroupCommit
@@ -104,11 +106,18 @@ async def serve(port: int, url: str) -> None:
         commit.submit(Delivery("chat", body, (), at), told)
         return True
 
-    async def nothing(*_: object) -> None:
-        raise NotImplementedError  # all webhooks of the bench come whole
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        """Those that come in several pieces."""
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        await commit.save(Delivery("chat", body, (), at))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
     http = express.protocol(take, timedelta(seconds=10), timedelta(seconds=15))
-    config = serving.configure(nothing, http=http, host="127.0.0.1", port=port)
+    config = serving.configure(app, http=http, host="127.0.0.1", port=port)
     folding = asyncio.create_task(_fold(database))
     gc.collect()
     gc.freeze()
