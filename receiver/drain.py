@@ -20,6 +20,7 @@ from sqlalchemy.exc import (
 from receiver.logs import get_logger
 from receiver.records import encode
 from receiver.spool import Spool, Unreadable
+from storage.database import TO_DO, is_damaged, is_full
 from storage.inbox import Delivery
 
 BATCH = 1024  # deliveries in one transaction; more than may be added while it runs
@@ -96,6 +97,7 @@ class Drain:
     def _log(self, error: Exception) -> None:
         """Say what is wrong: a bug or a broken disk with its traceback, an absence without."""
         size = self._spool.size
+        alarm(error, waiting=size)
         if isinstance(error, UNREADY):
             log.error("database_away", part="spool", error=type(error).__name__, waiting=size)
         else:
@@ -141,6 +143,14 @@ class Drain:
         record = encode(delivery)
         place = self._spool.set_aside(f"refused-{crc32(record):08x}", record)
         log.error("spool_set_aside", file=place, error=type(error).__name__)
+
+
+def alarm(error: Exception, *, waiting: int) -> None:
+    """Say what does not mend by itself, for a human to act. waiting: webhooks, or bytes of them."""
+    if is_full(error):
+        log.critical("database_full", waiting=waiting)
+    if is_damaged(error):
+        log.critical("database_damaged", waiting=waiting, todo=TO_DO)
 
 
 def _tell_unreadable(odd: Unreadable) -> None:

@@ -20,13 +20,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from receiver.drain import AWAY as UNREACHABLE
-from receiver.drain import Drain
+from receiver.drain import Drain, alarm
 from receiver.errors import Refused
 from receiver.logs import get_logger
 from receiver.spool import Spool
 from storage import conflicts, inbox, nonces
 from storage.conflicts import Conflict
-from storage.database import TO_DO, Database, is_damaged, is_full
+from storage.database import Database
 from storage.dialects import Transaction
 from storage.inbox import Delivery
 from storage.nonces import Verdict
@@ -105,11 +105,11 @@ class Ledger:
         try:
             return self._transact([self._read(delivery) for delivery in batch])
         except UNREACHABLE as error:
-            _alarm(error, len(batch))
+            alarm(error, waiting=len(batch))
             return self._without_database(batch, error)
         except Exception as error:
             if len(batch) == 1:
-                _alarm(error, 1)
+                alarm(error, waiting=1)
                 return [error]
             return [result for one in batch for result in self.write([one])]
 
@@ -168,14 +168,6 @@ def _outcome(delivery: Delivery, verdict: Verdict, count: int) -> Result:
             return Stored(len(delivery.events), replayed=True)
         case Verdict.REUSED:
             return NonceReused("the nonce came before, with another body")
-
-
-def _alarm(error: Exception, waiting: int) -> None:
-    """Say what does not mend by itself, and asks for a human."""
-    if is_full(error):
-        log.critical("database_full", waiting=waiting)
-    if is_damaged(error):
-        log.critical("database_damaged", waiting=waiting, todo=TO_DO)
 
 
 def _tell_conflicts(found: Sequence[Conflict]) -> None:

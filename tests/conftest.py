@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 from storage.database import Database
 from storage.postgres import SEQUENCE
 from tests.parts import postgres
+from tests.parts.postgres import Server
 
 STRICT = os.environ.get("HOOKLINE_TEST_STRICT") == "1"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -99,6 +100,16 @@ def postgres_url(
         postgres_spares.append(url)
     else:
         postgres.drop_database(postgres_server, str(make_url(url).database))
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A PostgreSQL that is stopped and started, without any table."""
+    try:
+        with postgres.server() as running:
+            yield running
+    except FileNotFoundError as error:
+        missing(str(error))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -17,10 +18,22 @@ from receiver.settings import load
 from storage import inbox
 from storage.database import Database, is_damaged
 from tests.conftest import NOW
-from tests.parts.process import ACCOUNT, COMMAND, SECRET, ask, message, message_id, request, serve
+from tests.parts.postgres import Server
+from tests.parts.process import (
+    ACCOUNT,
+    COMMAND,
+    SECRET,
+    ask,
+    message,
+    message_id,
+    request,
+    serve,
+    stored,
+)
 from tests.receiver.reception import SMOOCH, said
 
 PAGE = 4096  # bytes, SQLite's
+BLOCK = 8192  # PostgreSQL's
 COUNT = 1200  # events: more than two pages of a listing
 KEY = ((b"x-api-key", SECRET.encode()),)
 
@@ -160,6 +173,58 @@ def test_damage_elsewhere_costs_no_event(damaged: Callable[..., Path], table: st
     assert [event["message_id"] for event in found] == [f"ann-{n}" for n in range(COUNT)]
     assert {event["user"]["id"] for event in found} == {"ann"}
     assert result.exit_code == (1 if table == "app_user" else 0)
+
+
+@pytest.fixture
+def server(own_server: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A PostgreSQL of this test's own, which the commands use."""
+    monkeypatch.setenv("HOOKLINE_DATABASE_URL", own_server.url)
+    return own_server
+
+
+def ruin(server: Server, relation: str, block: int) -> None:
+    """Damage a page of a table or index, while the server is down."""
+    with psycopg.connect(server.url) as db:
+        [path] = db.execute("SELECT pg_relation_filepath(%s::regclass)", [relation]).fetchone()
+    server.stop(immediate=False)
+    with (server.folder / "data" / path).open("r+b") as handle:
+        handle.seek(block * BLOCK)
+        handle.write(b"\xa5" * BLOCK)
+    server.start("fsync=off")
+
+
+def test_of_a_damaged_postgresql_all_else_comes_out(server: Server) -> None:
+    fill(server.url, [said(number, user="ann") for number in range(COUNT)])
+    ruin(server, "event", 20)
+    result = export()
+    assert result.exit_code == 1
+    found = {event["message_id"] for event in lines(result, "event")}
+    lost = [number for number in range(COUNT) if f"ann-{number}" not in found]
+    assert 0 < len(lost) <= 10  # as many as a page holds
+    assert [person["id"] for person in lines(result, "user")] == ["ann"]
+    assert result.stderr.splitlines()[-1].startswith("hookline: the database is damaged")
+
+
+def test_with_a_spool_what_cannot_be_stored_waits_until_it_is_mended(
+    server: Server, tmp_path: Path
+) -> None:
+    fill(server.url, [message("before")])
+    ruin(server, "uq_event_dedup", 0)
+    settings = f'database_url = "{server.url}"\nspool_dir = "spool"\n{ACCOUNT}'
+    with serve(tmp_path, settings, "--no-work") as running:
+        statuses = []
+        for seed in ("1", "2"):
+            answer = ask(running.port, request(message(seed)))
+            assert answer is not None
+            statuses.append(answer.status)
+        assert statuses == [200, 200]
+        assert "hookline export" in running.said("database_damaged")["todo"]
+        with psycopg.connect(server.url, autocommit=True) as db:
+            db.execute("REINDEX INDEX uq_event_dedup")
+        running.said("spool_empty", within=20)
+        assert running.stop() == 0
+    ids = [row.message_id for row in stored(server.url)]
+    assert ids == [message_id(seed) for seed in ("before", "1", "2")]
 
 
 def test_other_errors_are_not_taken_for_damage(url: str) -> None:

@@ -17,8 +17,6 @@ from structlog.testing import capture_logs
 
 from receiver.commit import DEADLINE
 from storage.sqlite import prepare
-from tests.conftest import missing
-from tests.parts import postgres
 from tests.parts.cable import Cable, cable
 from tests.parts.postgres import Server
 from tests.parts.process import (
@@ -37,16 +35,6 @@ from tests.parts.process import (
 from tests.receiver.reception import NEW, SMOOCH, receiving, said
 
 ECHO = 'handlers = ["handlers.echo"]\n'
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    """A PostgreSQL that is stopped and started, without any table."""
-    try:
-        with postgres.server() as running:
-            yield running
-    except FileNotFoundError as error:
-        missing(str(error))
 
 
 def post(server: Serving, seed: str, timeout: float = 15.0) -> Answer:
